@@ -1,0 +1,84 @@
+import type { IpAddress } from "../model/address.ts";
+import type { DestinationKey, Forwarding, Frontend, Persistence, ServiceKey } from "../model/service.ts";
+
+/** A real server as the kernel holds it. */
+export interface Destination {
+  readonly address: IpAddress;
+  /** 0 only below a firewall mark. */
+  readonly port: number;
+  readonly forwarding: Forwarding;
+  /** 0 to 2147483647. */
+  readonly weight: number;
+}
+
+/** A virtual service as the kernel holds it. */
+export interface ServiceEntry {
+  readonly frontend: Frontend;
+  readonly scheduler: string;
+  /** Sorted, as ipvsadm knows them: `mh-fallback`, `mh-port`, `sh-port`, `flag-1`. */
+  readonly flags: readonly string[];
+  readonly onePacket: boolean;
+  /** `prefix` is that of the frontend's family. */
+  readonly persistence:
+    | { readonly timeoutSec: number; readonly prefix: number; readonly engine: Persistence["engine"] }
+    | undefined;
+  readonly destinations: ReadonlyMap<DestinationKey, Destination>;
+}
+
+/** The kernel's table, or a table we want there. */
+export type IpvsTable = ReadonlyMap<ServiceKey, ServiceEntry>;
+
+/** What /proc/net/ip_vs tells without a fork: no scheduler flags, no persistence engine. */
+export type Glance = ReadonlyMap<ServiceKey, GlanceService>;
+
+export interface GlanceService {
+  readonly scheduler: string;
+  readonly destinations: ReadonlyMap<DestinationKey, GlanceDestination>;
+}
+
+export interface GlanceDestination {
+  readonly weight: number;
+  readonly forwarding: Forwarding["kind"];
+  /** TCP: established. Always 0 for UDP. */
+  readonly active: number;
+  /** TCP: closing. UDP: all entries. */
+  readonly inactive: number;
+}
+
+/** Counters since the destination was added; the kernel refreshes them every 2 seconds. */
+export interface DestinationStats {
+  readonly connections: number;
+  readonly packetsIn: number;
+}
+
+export type Stats = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, DestinationStats>>;
+
+/** One step towards the wanted table. Each carries all there is to say: `ipvsadm -e` and `-E` replace everything they do not restate. */
+export type IpvsChange =
+  | { readonly op: "add-service"; readonly service: ServiceKey; readonly entry: ServiceEntry }
+  | {
+      readonly op: "edit-service";
+      readonly service: ServiceKey;
+      readonly entry: ServiceEntry;
+      readonly was: ServiceEntry;
+    }
+  | { readonly op: "delete-service"; readonly service: ServiceKey; readonly was: ServiceEntry }
+  | {
+      readonly op: "add-server";
+      readonly service: ServiceKey;
+      readonly frontend: Frontend;
+      readonly destination: Destination;
+    }
+  | {
+      readonly op: "edit-server";
+      readonly service: ServiceKey;
+      readonly frontend: Frontend;
+      readonly destination: Destination;
+      readonly was: Destination;
+    }
+  | {
+      readonly op: "delete-server";
+      readonly service: ServiceKey;
+      readonly frontend: Frontend;
+      readonly was: Destination;
+    };

@@ -1,0 +1,17 @@
+import type { EpochMs, MonotonicMs, Now } from "../model/time.ts";
+
+/** Where time comes from. Tests bring their own. */
+export interface Clock {
+  now(): Now;
+  /** Calls back once, not before `ms` from now; the returned function takes it back. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** The machine's clocks. */
+export const systemClock: Clock = {
+  now: () => ({ mono: (Number(process.hrtime.bigint() / 1000n) / 1000) as MonotonicMs, epoch: Date.now() as EpochMs }),
+  after(ms, callback) {
+    const timer = setTimeout(callback, Math.max(0, ms));
+    return () => clearTimeout(timer);
+  },
+};
