@@ -1,0 +1,14 @@
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { runScenario } from "./scenario.ts";
+
+// Every *.lab.ts below this folder, each in a machine of its own. LAB_ONLY=drain runs those with "drain" in their path.
+const files = globSync("**/*.lab.ts", { cwd: import.meta.dirname }).sort();
+const wanted = files.filter((file) => file.includes(process.env.LAB_ONLY ?? ""));
+
+describe("in the lab, on the kernel's own IPVS", { concurrency: 2 }, () => {
+  for (const file of wanted) {
+    test(file.replace(/\.lab\.ts$/, ""), (t) => runScenario(t, join(import.meta.dirname, file)));
+  }
+});
