@@ -1,5 +1,5 @@
 import type { IpAddress } from "../model/address.ts";
-import type { DestinationKey, Forwarding, Frontend, Persistence, ServiceKey } from "../model/service.ts";
+import type { DestinationKey, Forwarding, Frontend, ServiceKey } from "../model/service.ts";
 
 /** A real server as the kernel holds it. */
 export interface Destination {
@@ -18,11 +18,18 @@ export interface ServiceEntry {
   /** Sorted, as ipvsadm knows them: `mh-fallback`, `mh-port`, `sh-port`, `flag-1`. */
   readonly flags: readonly string[];
   readonly onePacket: boolean;
-  /** `prefix` is that of the frontend's family. */
-  readonly persistence:
-    | { readonly timeoutSec: number; readonly prefix: number; readonly engine: Persistence["engine"] }
-    | undefined;
+  readonly persistence: EntryPersistence | undefined;
   readonly destinations: ReadonlyMap<DestinationKey, Destination>;
+}
+
+/** Persistence as the kernel holds it. The values in brackets are read from services of others and never wanted by us. */
+export interface EntryPersistence {
+  /** (0: an engine named without persistence, which ipvsadm allows and which does nothing.) */
+  readonly timeoutSec: number;
+  /** That of the frontend's family. (0: all clients are one; -1: an IPv4 netmask with holes.) */
+  readonly prefix: number;
+  /** `sip`. (Any other module's name.) */
+  readonly engine: string | undefined;
 }
 
 /** The kernel's table, or a table we want there. */

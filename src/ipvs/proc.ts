@@ -1,0 +1,120 @@
+import type { DestinationKey, Forwarding, ServiceKey } from "../model/service.ts";
+import type { Glance, GlanceDestination, GlanceService, IpvsTable } from "./table.ts";
+
+/** Reads the text of /proc/net/ip_vs (Linux 6.1, ip_vs_info_seq_show): weights and connection counts in hexadecimal addresses, in hash
+ *  order. Lines that cannot be read are left out, as is what is below them: whoever compares finds a difference and reads the whole table.
+ *
+ *  The file does not say to which family a firewall mark's service belongs, and prints those of both families alike. `known`, the
+ *  table last read, tells; where it cannot, the destinations do, since only tunnels cross families. */
+export function parseProc(text: string, known: IpvsTable): Glance {
+  const glance = new Map<ServiceKey, GlanceService>();
+  const marked = new Map<number, Block[]>();
+  let current: Block | undefined;
+  for (const line of text.split("\n")) {
+    if (line.startsWith("  -> ")) {
+      if (current !== undefined) readDestination(line, current);
+      continue;
+    }
+    const [protocol = "", at = "", scheduler = ""] = line.split(/\s+/, 3);
+    current = { scheduler, destinations: new Map() };
+    if (PROTOCOLS.has(protocol)) {
+      const endpoint = readEndpoint(at);
+      if (endpoint !== undefined) glance.set(`${protocol.toLowerCase()}:${endpoint}` as ServiceKey, current);
+    } else if (protocol === "FWM") {
+      const mark = Number.parseInt(at, 16);
+      const same = marked.get(mark);
+      if (same === undefined) marked.set(mark, [current]);
+      else same.push(current);
+    }
+  }
+  for (const [mark, blocks] of marked)
+    for (const [key, block] of assignFamilies(mark, blocks, known)) glance.set(key, block);
+  return glance;
+}
+
+/** One service as the file shows it. */
+interface Block extends GlanceService {
+  readonly destinations: Map<DestinationKey, GlanceDestination>;
+}
+
+const PROTOCOLS: ReadonlySet<string> = new Set(["TCP", "UDP", "SCTP"]);
+const FORWARDING: Readonly<Record<string, Forwarding["kind"]>> = {
+  Masq: "masquerade",
+  Route: "direct",
+  Tunnel: "tunnel",
+};
+
+/** `  -> 0A090202:1F90      Masq    1      0          25        `. */
+function readDestination(line: string, into: Block): void {
+  const [at = "", name = "", weight, active, inactive] = line.slice(5).split(/ +/, 5);
+  const endpoint = readEndpoint(at);
+  const forwarding = FORWARDING[name];
+  if (endpoint === undefined || forwarding === undefined) return;
+  into.destinations.set(endpoint as DestinationKey, {
+    weight: Number(weight),
+    forwarding,
+    active: Number(active),
+    inactive: Number(inactive),
+  });
+}
+
+/** `0A090202:1F90` is `10.9.2.2:8080`; `[fd00:0000:…:0001]:0050` is `[fd00::1]:80`, as model/address writes it. */
+function readEndpoint(text: string): string | undefined {
+  const colon = text.lastIndexOf(":");
+  const port = Number.parseInt(text.slice(colon + 1), 16);
+  if (Number.isNaN(port)) return undefined;
+  if (text.startsWith("[")) return `[${compressIPv6(text.slice(1, colon - 1))}]:${port}`;
+  const bits = Number.parseInt(text.slice(0, colon), 16);
+  if (Number.isNaN(bits)) return undefined;
+  return `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}:${port}`;
+}
+
+/** Eight groups of four digits, shortened as RFC 5952 has it: no leading zeros, the first longest run of two or more zero groups as `::`. */
+function compressIPv6(text: string): string {
+  const groups = text.split(":").map((digits) => Number.parseInt(digits, 16).toString(16));
+  let [from, length] = [0, 1];
+  for (let start = 0; start < groups.length; start++) {
+    let end = start;
+    while (groups[end] === "0") end++;
+    if (end - start > length) [from, length] = [start, end - start];
+    start = Math.max(start, end);
+  }
+  if (length < 2) return groups.join(":");
+  return `${groups.slice(0, from).join(":")}::${groups.slice(from + length).join(":")}`;
+}
+
+/** At most two services have one mark, one of each family. */
+function assignFamilies(mark: number, [a, b]: readonly Block[], known: IpvsTable): readonly [ServiceKey, Block][] {
+  if (a === undefined) return [];
+  const four = `fwmark4:${mark}` as ServiceKey;
+  const six = `fwmark6:${mark}` as ServiceKey;
+  const straight = likeness(a, four, 4, known) - likeness(a, six, 6, known);
+  if (b === undefined) return [[straight >= 0 ? four : six, a]];
+  const crossed = likeness(b, four, 4, known) - likeness(b, six, 6, known);
+  return straight >= crossed
+    ? [
+        [four, a],
+        [six, b],
+      ]
+    : [
+        [six, a],
+        [four, b],
+      ];
+}
+
+/** How much speaks for a block being this service: proof by its own destinations outweighs that the service is known at all, then come
+ *  the destinations it is known to have, last the addresses behind its tunnels. */
+function likeness(block: Block, key: ServiceKey, family: 4 | 6, known: IpvsTable): number {
+  const entry = known.get(key);
+  let proof = 0;
+  let shared = 0;
+  let alike = 0;
+  for (const [at, { forwarding }] of block.destinations) {
+    const same = at.startsWith("[") === (family === 6);
+    if (same && forwarding !== "tunnel") proof = 1;
+    if (same) alike++;
+    if (entry?.destinations.has(at)) shared++;
+  }
+  const missing = (entry?.destinations.size ?? 0) - shared;
+  return proof * 1e12 + (entry ? 1e8 : 0) + (shared - missing) + alike / 1e6;
+}

@@ -1,0 +1,117 @@
+import { readFile } from "node:fs/promises";
+import { parseListing } from "../ipvs/listing.ts";
+import { parseProc } from "../ipvs/proc.ts";
+import { ruleLine } from "../ipvs/rules.ts";
+import { parseStats } from "../ipvs/stats.ts";
+import type { IpvsChange, IpvsTable } from "../ipvs/table.ts";
+import { assertNever } from "../model/result.ts";
+import { CommandError, type CommandResult, runCommand } from "../runtime/run-command.ts";
+import { isolate } from "./isolate.ts";
+import type { ApplyReport, KernelTable } from "./kernel-table.ts";
+
+export interface IpvsadmOptions {
+  /** Path of ipvsadm. */
+  readonly command: string;
+  /** Of each run of it; one that hangs is killed. */
+  readonly timeoutMs: number;
+  /** Default /proc/net/ip_vs. */
+  readonly procFile?: string;
+  /** Told of listed lines we cannot read, whenever they are not those of the time before (see Listing). */
+  readonly onUnreadable?: (lines: readonly string[]) => void;
+}
+
+/** The kernel's table, by way of ipvsadm. Needs CAP_NET_ADMIN, but for `glance`. */
+export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
+  const { procFile = "/proc/net/ip_vs", onUnreadable = () => {} } = options;
+  let unreadable = "";
+
+  async function read(signal: AbortSignal): Promise<IpvsTable> {
+    const listing = parseListing(await list(options, ["-Sn"], signal));
+    const lines = listing.unreadable.join("\n");
+    if (lines !== unreadable) onUnreadable(listing.unreadable);
+    unreadable = lines;
+    return listing.table;
+  }
+
+  /** Judged by what is said: the exit code is that of the last line alone. */
+  async function restore(changes: readonly IpvsChange[], signal: AbortSignal): Promise<readonly string[]> {
+    const text = changes.map((change) => `${ruleLine(change)}\n`).join("");
+    const { code, stderr } = await run(options, ["-R"], text, signal);
+    const said = stderr.split("\n").filter((line) => line.trim() !== "");
+    return said.length > 0 || code === 0 ? said : [`exit code ${code} without a word`];
+  }
+
+  return {
+    read,
+    async glance(known, signal) {
+      return parseProc(await readProc(procFile, signal), known);
+    },
+    async stats(signal) {
+      return parseStats(await list(options, ["-Ln", "--stats", "--exact"], signal));
+    },
+    async apply(changes, signal): Promise<ApplyReport> {
+      if (changes.length === 0) return { complaints: [] };
+      const said = await restore(changes, signal);
+      return { complaints: said.length === 0 ? [] : await isolate(changes, said, { read, restore }, signal) };
+    },
+  };
+}
+
+async function list(options: IpvsadmOptions, args: readonly string[], signal: AbortSignal): Promise<string> {
+  const { code, stdout, stderr } = await run(options, args, "", signal);
+  if (code === 0) return stdout;
+  throw new Error(`${options.command} ${args.join(" ")} failed with exit code ${code}: ${stderr.trim()}`);
+}
+
+/** Messages in English whatever our own locale; the path is for modprobe, which ipvsadm calls when the kernel has no IPVS yet. */
+const ENVIRONMENT = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } as const;
+
+async function run(
+  { command, timeoutMs }: IpvsadmOptions,
+  args: readonly string[],
+  stdin: string,
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  const tried = `${command} ${args.join(" ")}`;
+  const result = await runCommand([command, ...args], { stdin, timeoutMs, env: ENVIRONMENT }, signal).catch((error) => {
+    throw error instanceof CommandError ? withRemedy(error, tried) : error;
+  });
+  if (result.signal !== null) throw new Error(`${tried} was killed by ${result.signal}`);
+  const refused = /^Can't initialize ipvs.*$/m.exec(result.stderr);
+  if (refused !== null) throw new Error(`${tried}: ${refused[0]}; ${initRemedy(refused[0])}`);
+  return result;
+}
+
+function withRemedy(error: CommandError, tried: string): Error {
+  switch (error.trouble) {
+    case "not-started":
+      return new Error(`${error.message}; install ipvsadm or name its path in ipvs.command`, { cause: error });
+    case "timed-out":
+      return new Error(`${tried}: ${error.message}; lines may have been applied in part`, { cause: error });
+    case "too-much-output":
+      return error;
+    default:
+      return assertNever(error.trouble);
+  }
+}
+
+function initRemedy(message: string): string {
+  return message.includes("Permission denied")
+    ? "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN"
+    : "load the kernel's IPVS first (modprobe ip_vs, which needs more rights than we have), and let RestrictAddressFamilies= include AF_NETLINK";
+}
+
+async function readProc(file: string, signal: AbortSignal): Promise<string> {
+  try {
+    return await readFile(file, { encoding: "utf8", signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `cannot read ${file}: ${why}; load the kernel's IPVS (modprobe ip_vs), and do not hide /proc/net (ProcSubset=pid does)`,
+      {
+        cause,
+      },
+    );
+  }
+}

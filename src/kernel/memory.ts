@@ -1,0 +1,140 @@
+import { attempt } from "../ipvs/apply.ts";
+import { ruleLine } from "../ipvs/rules.ts";
+import type {
+  DestinationStats,
+  Glance,
+  GlanceDestination,
+  GlanceService,
+  IpvsChange,
+  IpvsTable,
+  ServiceEntry,
+  Stats,
+} from "../ipvs/table.ts";
+import type { DestinationKey, ServiceKey } from "../model/service.ts";
+import type { ApplyReport, KernelTable } from "./kernel-table.ts";
+import { type Scheduler, scheduler } from "./schedule.ts";
+
+/** A table in this process that behaves as ipvsadm and the kernel do, refusals included; test/kernel/contract.ts holds both to the same.
+ *  Whoever wants to tamper with it calls `apply`. */
+export interface MemoryTable extends KernelTable {
+  /** Who would get the next connection; the scheduler moves on. undefined: no such service, or nobody has weight (the client is refused). */
+  pick(service: ServiceKey): DestinationKey | undefined;
+  /** A client's new connection, to whom `pick` says. It counts as active for TCP and SCTP, as inactive for UDP, until released. */
+  open(service: ServiceKey): DestinationKey | undefined;
+  /** A packet of a connection that is open. */
+  packet(service: ServiceKey, destination: DestinationKey): void;
+  /** The end of one connection. */
+  release(service: ServiceKey, destination: DestinationKey): void;
+}
+
+export function memoryTable(initial: IpvsTable = new Map()): MemoryTable {
+  let table = initial;
+  const schedulers = new Map<ServiceKey, { readonly name: string; readonly scheduler: Scheduler }>();
+  const traffic = new Map<ServiceKey, Map<DestinationKey, Traffic>>();
+  for (const [service, entry] of table) schedulerOf(service, entry);
+
+  /** A service keeps its scheduler, and the scheduler its place, until an edit names another. */
+  function schedulerOf(service: ServiceKey, entry: ServiceEntry): Scheduler {
+    const present = schedulers.get(service);
+    if (present?.name === entry.scheduler) return present.scheduler;
+    const anew = scheduler(entry.scheduler);
+    anew.changed(entry.destinations);
+    schedulers.set(service, { name: entry.scheduler, scheduler: anew });
+    return anew;
+  }
+
+  function applied(change: IpvsChange, entry: ServiceEntry | undefined): void {
+    if (entry === undefined) schedulers.delete(change.service);
+    else if (change.op === "add-service" || change.op === "edit-service") schedulerOf(change.service, entry);
+    else schedulerOf(change.service, entry).changed(entry.destinations);
+    // The kernel keeps a deleted destination that has connections, and gives them back to whoever adds it again.
+    for (const [key, { open }] of traffic.get(change.service) ?? [])
+      if (open === 0 && !entry?.destinations.has(key)) traffic.get(change.service)?.delete(key);
+  }
+
+  function trafficOf(service: ServiceKey, destination: DestinationKey): Traffic {
+    const own = traffic.get(service) ?? new Map<DestinationKey, Traffic>();
+    const present = own.get(destination) ?? { open: 0, connections: 0, packetsIn: 0 };
+    traffic.set(service, own.set(destination, present));
+    return present;
+  }
+
+  function pick(service: ServiceKey): DestinationKey | undefined {
+    const entry = table.get(service);
+    return entry && schedulerOf(service, entry).next();
+  }
+
+  return {
+    async read(signal) {
+      signal.throwIfAborted();
+      return table;
+    },
+    async glance(_known, signal) {
+      signal.throwIfAborted();
+      return glanceAt(table, traffic);
+    },
+    async stats(signal) {
+      signal.throwIfAborted();
+      return countersOf(table, traffic);
+    },
+    async apply(changes, signal): Promise<ApplyReport> {
+      signal.throwIfAborted();
+      const result = attempt(table, changes, applied);
+      table = result.table;
+      return { complaints: result.refused.map(({ change, reason }) => `${ruleLine(change)}: ${reason}`) };
+    },
+    pick,
+    open(service) {
+      const destination = pick(service);
+      if (destination === undefined) return undefined;
+      const own = trafficOf(service, destination);
+      own.open++;
+      own.connections++;
+      own.packetsIn++;
+      return destination;
+    },
+    packet(service, destination) {
+      trafficOf(service, destination).packetsIn++;
+    },
+    release(service, destination) {
+      const own = trafficOf(service, destination);
+      if (own.open === 0) throw new Error(`${service}: ${destination} has no connection to release`);
+      own.open--;
+    },
+  };
+}
+
+interface Traffic {
+  open: number;
+  connections: number;
+  packetsIn: number;
+}
+
+type AllTraffic = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, Traffic>>;
+
+function glanceAt(table: IpvsTable, traffic: AllTraffic): Glance {
+  const glance = new Map<ServiceKey, GlanceService>();
+  for (const [service, { frontend, scheduler, destinations }] of table) {
+    const udp = frontend.kind === "address" && frontend.protocol === "udp";
+    const seen = new Map<DestinationKey, GlanceDestination>();
+    for (const [key, { weight, forwarding }] of destinations) {
+      const open = traffic.get(service)?.get(key)?.open ?? 0;
+      seen.set(key, { weight, forwarding: forwarding.kind, active: udp ? 0 : open, inactive: udp ? open : 0 });
+    }
+    glance.set(service, { scheduler, destinations: seen });
+  }
+  return glance;
+}
+
+function countersOf(table: IpvsTable, traffic: AllTraffic): Stats {
+  const stats = new Map<ServiceKey, Map<DestinationKey, DestinationStats>>();
+  for (const [service, { destinations }] of table) {
+    const counters = new Map<DestinationKey, DestinationStats>();
+    for (const key of destinations.keys()) {
+      const { connections = 0, packetsIn = 0 } = traffic.get(service)?.get(key) ?? {};
+      counters.set(key, { connections, packetsIn });
+    }
+    stats.set(service, counters);
+  }
+  return stats;
+}

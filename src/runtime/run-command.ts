@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from "node:child_process";
+
+export interface CommandOptions {
+  /** Written to the command's stdin, which is then closed. */
+  readonly stdin?: string;
+  /** From the start of the command; then it is killed with its process group. */
+  readonly timeoutMs: number;
+  /** The command's whole environment. Default: our own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Most bytes of stdout and stderr together. Default 64 MiB. */
+  readonly maxOutput?: number;
+}
+
+/** How a command ended by itself. Exactly one of `code` and `signal` is there. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that did not start (`cause` is the system's error, with its `code`) or was killed by us. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly trouble: "not-started" | "timed-out" | "too-much-output";
+
+  constructor(trouble: CommandError["trouble"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.trouble = trouble;
+  }
+}
+
+/** Runs a command without a shell, in a process group of its own, and waits until it has ended and its output is read.
+ *  @throws CommandError; `signal.reason` once `signal` aborts. Then the whole group has been killed (SIGKILL) and the command reaped, unless
+ *  it hangs in the kernel, where no signal reaches it: after KILL_GRACE_MS we no longer wait. */
+export async function runCommand(
+  argv: readonly [command: string, ...args: string[]],
+  options: CommandOptions,
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  signal.throwIfAborted();
+  const [command, ...args] = argv;
+  const { stdin = "", timeoutMs, env, maxOutput = 64 * 1024 * 1024 } = options;
+  const child = spawn(command, args, { detached: true, stdio: "pipe", ...(env === undefined ? {} : { env }) });
+  const timers: NodeJS.Timeout[] = [];
+  const later = (ms: number, run: () => void): void => void timers.push(setTimeout(run, ms));
+  const ended = Promise.withResolvers<CommandResult>();
+  let killed: { readonly reason: unknown } | undefined;
+
+  const kill = (reason: unknown): void => {
+    if (killed !== undefined) return;
+    killed = { reason };
+    killGroup(child);
+    later(KILL_GRACE_MS, () => ended.reject(reason));
+  };
+  const onAbort = (): void => kill(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  later(timeoutMs, () => {
+    if (hasExited(child)) return;
+    kill(new CommandError("timed-out", `${command} did not end within ${timeoutMs} ms and was killed`));
+  });
+  const [stdout, stderr] = collect(child, maxOutput, () =>
+    kill(new CommandError("too-much-output", `${command} wrote more than ${maxOutput} bytes and was killed`)),
+  );
+  // A command that ends without reading all its stdin (EPIPE) says why by its exit code and stderr.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(stdin);
+
+  child.once("error", (cause) =>
+    ended.reject(new CommandError("not-started", `cannot run ${command}: ${cause.message}`, { cause })),
+  );
+  // Processes left behind may hold the pipes open for ever; what the command itself wrote is in them by now.
+  child.once("exit", () => later(LEFT_BEHIND_MS, () => closePipes(child)));
+  child.once("close", (code, exitSignal) => {
+    if (killed !== undefined) ended.reject(killed.reason);
+    else ended.resolve({ code, signal: exitSignal, stdout: text(stdout), stderr: text(stderr) });
+  });
+  try {
+    return await ended.promise;
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    letGo(child);
+  }
+}
+
+/** How long a killed command may take to disappear. */
+const KILL_GRACE_MS = 2_000;
+/** How long the pipes of an ended command stay open for processes it left behind. */
+const LEFT_BEHIND_MS = 500;
+
+function hasExited(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** Gathers stdout and stderr until they are too much together. */
+function collect(child: ChildProcess, maxBytes: number, tooMuch: () => void): readonly [Buffer[], Buffer[]] {
+  let bytes = 0;
+  const gather = (stream: ChildProcess["stdout"]): Buffer[] => {
+    const chunks: Buffer[] = [];
+    stream?.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) chunks.push(chunk);
+      else tooMuch();
+    });
+    return chunks;
+  };
+  return [gather(child.stdout), gather(child.stderr)];
+}
+
+/** The group and not the process alone: a hook's shell has children. Until the child, which leads the group, is reaped its number is nobody else's. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid !== undefined && !hasExited(child)) {
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      child.kill("SIGKILL");
+    }
+  }
+  closePipes(child);
+}
+
+function closePipes(child: ChildProcess): void {
+  child.stdin?.destroy();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+}
+
+/** Whatever the child still does must neither crash us nor keep us alive. */
+function letGo(child: ChildProcess): void {
+  child.on("error", () => {});
+  closePipes(child);
+  child.unref();
+}
+
+function text(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString("utf8");
+}
