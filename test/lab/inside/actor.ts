@@ -50,9 +50,12 @@ export interface HeldConnections {
 
 const program = join(import.meta.dirname, "../actors.ts");
 
+/** On one slow processor the helper threads, and compiling all of the type stripper, cost half of Node's start. */
+const quickStart = ["--v8-pool-size=0", "--wasm-lazy-compilation"];
+
 /** Starts an actor in a namespace; `undefined` is the director's own. Takes about a second: start several at once. */
 export async function startActor(namespace: string | undefined): Promise<Actor> {
-  const [command, ...args] = inNamespace(namespace, [process.execPath, program]);
+  const [command, ...args] = inNamespace(namespace, [process.execPath, ...quickStart, program]);
   const child = spawn(command!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let last = 0;
