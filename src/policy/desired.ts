@@ -48,6 +48,15 @@ export interface ServiceDecision {
 export interface Desired {
   readonly services: ReadonlyMap<ServiceKey, ServiceDecision>;
   readonly table: IpvsTable;
+  /** Dead servers that are not to stand in the table even at weight 0; by `placeOf`. */
+  readonly takenOut: ReadonlySet<string>;
+  /** Servers that must not get another client, whoever else can or cannot take them: dead or disabled ones; by `placeOf`. */
+  readonly urgent: ReadonlySet<string>;
+}
+
+/** Names one destination of the whole table. */
+export function placeOf(service: ServiceKey, destination: DestinationKey): string {
+  return `${service} ${destination}`;
 }
 
 export interface DesiredInput {
@@ -64,19 +73,28 @@ export interface DesiredInput {
 export function desired(input: DesiredInput): Desired {
   const services = new Map<ServiceKey, ServiceDecision>();
   const table = new Map<ServiceKey, ServiceEntry>();
+  const takenOut = new Set<string>();
+  const urgent = new Set<string>();
   for (const service of input.config.services) {
     const servers = decide(service, input.intent(service), (server) => input.verdict(service, server));
     const shown = new Map(servers);
     for (const frontend of service.frontends) {
+      const key = serviceKey(frontend);
       const stuck = sticksAtZero(service, frontend, input.expireQuiescentTemplate);
-      const entry = entryOf(service, frontend, servers, stuck, input.actual.get(serviceKey(frontend)));
-      table.set(serviceKey(frontend), entry);
-      if (stuck === undefined) continue;
-      for (const [key, decision] of servers) if (decision.rule === "down") shown.set(key, { ...decision, takenOut: stuck });
+      table.set(key, entryOf(service, frontend, servers, stuck, input.actual.get(key)));
+      for (const server of service.servers) {
+        const decision = servers.get(server.key)!;
+        if (!fits(frontend, server) || !MUST_NOT_SERVE.has(decision.rule)) continue;
+        const place = placeOf(key, destinationKey(server.address, destinationPort(frontend, server.port)));
+        urgent.add(place);
+        if (stuck === undefined || decision.rule !== "down") continue;
+        takenOut.add(place);
+        shown.set(server.key, { ...decision, takenOut: stuck });
+      }
     }
     services.set(service.key, { service, servers: shown });
   }
-  return { services, table };
+  return { services, table, takenOut, urgent };
 }
 
 /** Weights of one service: `up and ready ? round(scale x (configured - given + taken)) : 0`, at least 1 when there is anything. */
@@ -118,6 +136,8 @@ const GIVES_ZERO: ReadonlySet<WeightRule> = new Set([
   "configured-0",
 ]);
 
+const MUST_NOT_SERVE: ReadonlySet<WeightRule> = new Set(["disabled", "down"]);
+
 function ruleOf(position: Position, verdict: ServerVerdict, intent: ServerIntent | undefined): WeightRule {
   if (intent?.disabled) return "disabled";
   if (intent?.stateLost) return "state-lost";
@@ -132,7 +152,11 @@ function ruleOf(position: Position, verdict: ServerVerdict, intent: ServerIntent
 /** Why clients would still reach, or be refused because of, a server at weight 0 below this frontend; undefined where weight 0 is enough.
  *  Measured: persistent clients stay while expire_quiescent_template=0; a UDP flow stays while it talks; dh refuses that server's share
  *  always, mh and sh without their fallback flag. */
-export function sticksAtZero(service: Service, frontend: Frontend, expireQuiescentTemplate: boolean): string | undefined {
+export function sticksAtZero(
+  service: Service,
+  frontend: Frontend,
+  expireQuiescentTemplate: boolean,
+): string | undefined {
   if (service.onFailure === "quiesce") return undefined;
   if (service.onFailure === "remove") return "on_failure: remove";
   const { scheduler, schedulerFlags } = service;

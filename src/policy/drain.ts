@@ -70,7 +70,7 @@ export type DrainPhase =
       readonly left: Millis;
     }
   | { readonly kind: "draining"; readonly since: MonotonicMs; readonly graceUntil: MonotonicMs }
-  | { readonly kind: "done"; readonly at: EpochMs; /** Connections that were still open. */ readonly left: number }
+  | { readonly kind: "done"; readonly at: EpochMs /** Connections that were still open. */; readonly left: number }
   | { readonly kind: "rolled-back"; readonly at: EpochMs; readonly text: string }
   | { readonly kind: "aborted"; readonly at: EpochMs; readonly text: string }
   | { readonly kind: "failed"; readonly at: EpochMs; readonly text: string };
@@ -159,7 +159,9 @@ function others(drain: Drain, servers: DrainView["servers"]): readonly Participa
 function standing(drain: Drain, result: Shift, servers: DrainView["servers"]): Shift {
   const still = (amounts: Shift["given"]): Shift["given"] =>
     Object.fromEntries(
-      Object.entries(amounts).filter(([key]) => servers.get(key as ServerKey)?.configured === drain.configured[key as ServerKey]),
+      Object.entries(amounts).filter(
+        ([key]) => servers.get(key as ServerKey)?.configured === drain.configured[key as ServerKey],
+      ),
     );
   return { given: still(result.given), taken: still(result.taken) };
 }
@@ -190,7 +192,8 @@ export function advance(drain: Drain, view: DrainView): Advanced {
   const { phase } = drain;
   const { now } = view;
   if (!isActive(drain)) return { drain, lookAgainAt: undefined };
-  if (!view.serviceExists) return stay(end(drain, { kind: "aborted", at: now.epoch, text: "the service left the configuration" }));
+  if (!view.serviceExists)
+    return stay(end(drain, { kind: "aborted", at: now.epoch, text: "the service left the configuration" }));
   if (phase.kind !== "paused" && !view.storable)
     return stay(pause(drain, "state-unwritable", "the state directory cannot be written", now.mono));
   if (drain.to.length > 0 && !drain.to.some((key) => view.servers.has(key))) {
@@ -247,8 +250,10 @@ function draining(drain: Drain, phase: DrainPhase & { kind: "draining" }, view: 
   if (halted) return stay(halted);
   const olds = drain.from.map((key) => view.servers.get(key)).filter((s) => s !== undefined);
   const left = olds.reduce((sum, s) => sum + (s.connections ?? 0), 0);
-  if (olds.every((s) => s.idle)) return stay(end(drain, { kind: "done", at: now.epoch, left: 0 }, shift(drain, view.servers)));
-  if (now.mono >= phase.graceUntil) return stay(end(drain, { kind: "done", at: now.epoch, left }, shift(drain, view.servers)));
+  if (olds.every((s) => s.idle))
+    return stay(end(drain, { kind: "done", at: now.epoch, left: 0 }, shift(drain, view.servers)));
+  if (now.mono >= phase.graceUntil)
+    return stay(end(drain, { kind: "done", at: now.epoch, left }, shift(drain, view.servers)));
   return { drain, lookAgainAt: phase.graceUntil };
 }
 
@@ -262,7 +267,8 @@ function paused(drain: Drain, phase: DrainPhase & { kind: "paused" }, view: Drai
     case "state-unwritable":
       return view.storable ? stay(unpause(drain, phase, now.mono)) : { drain, lookAgainAt: undefined };
     case "capacity": {
-      const next = phase.was === "shifting" ? drain.steps[Math.min(drain.step, drain.steps.length - 1)]! : askedShare(drain);
+      const next =
+        phase.was === "shifting" ? drain.steps[Math.min(drain.step, drain.steps.length - 1)]! : askedShare(drain);
       return trouble(drain, next, view) ? { drain, lookAgainAt: undefined } : stay(unpause(drain, phase, now.mono));
     }
     case "new-down":
@@ -277,7 +283,11 @@ function newDown(drain: Drain, phase: DrainPhase & { kind: "paused" }, view: Dra
   const down = newsDown(drain, view);
   if (down.length === 0) {
     // One step back: the new has just come up, and is to earn its share again.
-    const back: Drain = { ...drain, step: Math.max(0, drain.step - 1), phase: { kind: "shifting", nextStepAt: later(now.mono, drain.every) } };
+    const back: Drain = {
+      ...drain,
+      step: Math.max(0, drain.step - 1),
+      phase: { kind: "shifting", nextStepAt: later(now.mono, drain.every) },
+    };
     return stay(back);
   }
   const all = carried(drain, view.servers) === 0;
@@ -364,11 +374,13 @@ export function command(drain: Drain, word: DrainCommand, text: string, view: Dr
       return ok(unpause(drain, phase, now.mono));
     case "rollback":
       if (phase.kind === "rolled-back") return ok(drain);
-      if (phase.kind === "failed") return err(`drain ${drain.id} failed and changed nothing: there is nothing to roll back`);
+      if (phase.kind === "failed")
+        return err(`drain ${drain.id} failed and changed nothing: there is nothing to roll back`);
       return ok({ ...drain, phase: { kind: "rolled-back", at: now.epoch, text }, result: undefined });
     case "abort":
       if (phase.kind === "aborted") return ok(drain);
-      if (!isActive(drain)) return err(`drain ${drain.id} is ${phase.kind}: there is nothing to abort (rollback undoes it)`);
+      if (!isActive(drain))
+        return err(`drain ${drain.id} is ${phase.kind}: there is nothing to abort (rollback undoes it)`);
       return ok(end(drain, { kind: "aborted", at: now.epoch, text }, shift(drain, view.servers)));
     default:
       return assertNever(word);

@@ -27,7 +27,12 @@ export function look(before: Idleness | undefined, seen: Look, now: MonotonicMs)
   const packetsSince = before && seen.packets === before.packets ? before.packetsSince : now;
   if (before && now - before.lookedAt < LOOK_APART_MS && seen.active === 0)
     return { ...before, packets: seen.packets ?? before.packets, packetsSince };
-  return { lookedAt: now, quietLooks: seen.active > 0 ? 0 : (before?.quietLooks ?? 0) + 1, packets: seen.packets, packetsSince };
+  return {
+    lookedAt: now,
+    quietLooks: seen.active > 0 ? 0 : (before?.quietLooks ?? 0) + 1,
+    packets: seen.packets,
+    packetsSince,
+  };
 }
 
 /** TCP and SCTP: no active connection in two looks. UDP: no packets for 30s. Behind a firewall mark it may be either: both. */
@@ -89,7 +94,14 @@ export function withLeaving(input: LeavingInput): LeavingResult {
     const kept = new Map<DestinationKey, Destination>();
     for (const [key, destination] of entry.destinations) {
       if (wanted?.destinations.has(key) || input.takenOut(service, key)) continue;
-      const item = looked(input, service, entry.frontend, key, before.get(`${service} ${key}`), destination.weight === 0);
+      const item = looked(
+        input,
+        service,
+        entry.frontend,
+        key,
+        before.get(`${service} ${key}`),
+        destination.weight === 0,
+      );
       const graceUntil = later(item.since, item.grace);
       if (destination.weight === 0 && isIdle(entry.frontend, item.idleness, now)) continue;
       if (now >= graceUntil) {
@@ -120,8 +132,15 @@ function looked(
   atZero: boolean,
 ): Leaving {
   const seen = input.glance.get(service)?.destinations.get(key);
-  const packets = input.stats?.get(service)?.get(key)?.packetsIn ?? (needsPackets(frontend) ? old?.idleness?.packets : undefined);
-  const item = old ?? { service, destination: key, since: input.now, grace: input.graceOf(service), idleness: undefined };
+  const packets =
+    input.stats?.get(service)?.get(key)?.packetsIn ?? (needsPackets(frontend) ? old?.idleness?.packets : undefined);
+  const item = old ?? {
+    service,
+    destination: key,
+    since: input.now,
+    grace: input.graceOf(service),
+    idleness: undefined,
+  };
   // Looks count from when it is at weight 0: before that the next client may come at any moment.
   if (!seen || !atZero) return { ...item, idleness: undefined };
   return { ...item, idleness: look(item.idleness, { active: seen.active, packets }, input.now) };

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { Drain } from "../policy/drain.ts";
 import type { ServerKey, ServiceKey } from "../model/service.ts";
 import type { EpochMs, MonotonicMs } from "../model/time.ts";
+import type { Drain } from "../policy/drain.ts";
 
 /** Who said so, when and why; the actor is what the caller claims (SUDO_USER, uid). */
 export interface Said {
@@ -37,9 +37,18 @@ export interface Intent {
 
 export const EMPTY_INTENT: Intent = { version: 1, revision: 0, bootId: "", owned: [], servers: [], drains: [] };
 
-const serviceKey = z.string().min(1).transform((s) => s as ServiceKey);
-const serverKey = z.string().min(1).transform((s) => s as ServerKey);
-const epoch = z.number().nonnegative().transform((n) => n as EpochMs);
+const serviceKey = z
+  .string()
+  .min(1)
+  .transform((s) => s as ServiceKey);
+const serverKey = z
+  .string()
+  .min(1)
+  .transform((s) => s as ServerKey);
+const epoch = z
+  .number()
+  .nonnegative()
+  .transform((n) => n as EpochMs);
 const mono = z.number().transform((n) => n as MonotonicMs);
 const optional = <T extends z.ZodType>(schema: T) => schema.optional().transform((value) => value ?? undefined);
 const weight = z.number().min(0).max(2_147_483_647);

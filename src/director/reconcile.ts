@@ -1,0 +1,376 @@
+import { cautiously } from "../ipvs/caution.ts";
+import { diff } from "../ipvs/diff.ts";
+import { type Drift, driftBetween, only } from "../ipvs/drift.ts";
+import { sameForwarding } from "../ipvs/equal.ts";
+import { overlaid } from "../ipvs/overlay.ts";
+import { ruleLine } from "../ipvs/rules.ts";
+import type { Glance, IpvsChange, IpvsTable, Stats } from "../ipvs/table.ts";
+import type { KernelTable } from "../kernel/kernel-table.ts";
+import type { DestinationKey, Frontend, ServiceKey } from "../model/service.ts";
+import { later, type Millis, type MonotonicMs } from "../model/time.ts";
+import { type Desired, placeOf } from "../policy/desired.ts";
+import {
+  type Idleness,
+  isIdle,
+  type Leaving,
+  LOOK_APART_MS,
+  look,
+  needsPackets,
+  withLeaving,
+} from "../policy/leaving.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { createRefusals, type Refused } from "./refusals.ts";
+import { createRepairs, type DriftVerdict, type Tolerated } from "./repairs.ts";
+
+/** /proc/net/ip_vs is compared this often; it costs no process. */
+export const GLANCE_EVERY_MS: Millis = 5_000;
+/** Counters move every 2 seconds in the kernel; asking takes a process. */
+const STATS_EVERY_MS: Millis = 5_000;
+const FAILED_RETRY_MS: readonly Millis[] = [1_000, 2_000, 5_000, 10_000, 30_000];
+
+/** What one pass did; for logs, events, metrics. */
+export interface PassReport {
+  readonly drift: readonly (readonly [Drift, DriftVerdict])[];
+  /** Written and read back. */
+  readonly written: readonly IpvsChange[];
+  readonly complaints: readonly string[];
+  readonly refused: readonly Refused[];
+  /** Went after their grace with connections left. */
+  readonly overdue: readonly (Leaving & { readonly active: number })[];
+  /** Wanted, but not written: observe mode. */
+  readonly differences: readonly IpvsChange[];
+}
+
+export type Watched = readonly {
+  readonly service: ServiceKey;
+  readonly frontend: Frontend;
+  readonly destination: DestinationKey;
+}[];
+
+export interface ReconcileHooks {
+  /** The table as it should be, given what the kernel has. */
+  desired(actual: IpvsTable): Desired;
+  /** Called with the first full reading, before anything is wanted of it: adoption. */
+  adopt(actual: IpvsTable): Promise<void>;
+  /** Services that are about to be written for the first time: to be stored before they are. */
+  declare(services: readonly ServiceKey[]): Promise<void>;
+  /** Services that are ours to delete. */
+  owned(): ReadonlySet<ServiceKey>;
+  /** Gone from the table: nothing to delete any more. */
+  disown(services: readonly ServiceKey[]): void;
+  graceOf(service: ServiceKey): Millis;
+  /** Destinations whose connections somebody waits for. */
+  watched(): Watched;
+  /** A pass ended well; connections and idleness are fresh. Returns when it wants the next look at the latest. */
+  passed(report: PassReport, now: MonotonicMs): MonotonicMs | undefined;
+  /** A pass ended badly: reading or writing was not possible at all. */
+  failed(error: Error, retryIn: Millis): void;
+  /** Every pass that ended, well or badly: the loop is alive. */
+  ended(): void;
+}
+
+export interface ReconcilerOptions {
+  readonly clock: Clock;
+  readonly kernel: KernelTable;
+  readonly settings: () => {
+    readonly mode: "manage" | "observe";
+    readonly drift: "repair" | "report";
+    readonly resync: Millis;
+  };
+  /** Passes at least this often. */
+  readonly heartbeat: Millis;
+  readonly hooks: ReconcileHooks;
+}
+
+export interface ReconcilerView {
+  readonly desired: Desired | undefined;
+  readonly actual: IpvsTable;
+  readonly glance: Glance;
+  readonly leaving: ReadonlyMap<string, Leaving>;
+  readonly tolerated: readonly Tolerated[];
+  readonly refused: readonly Refused[];
+  readonly differences: readonly IpvsChange[];
+  readonly inSync: boolean;
+  readonly lastSuccessAt: MonotonicMs | undefined;
+  readonly lastError: string | undefined;
+  readonly passes: number;
+}
+
+export interface Reconciler {
+  /** Something changed: pass soon. Any number of calls before the pass are one. */
+  wake(): void;
+  /** Reads everything anew with the next pass. */
+  resync(): void;
+  /** Wakes, and resolves when a pass that began after this call has ended. */
+  settled(): Promise<void>;
+  view(): ReconcilerView;
+  /** Active connections (undefined: the table was never read) and whether a watched destination has gone idle. */
+  connections(
+    service: ServiceKey,
+    frontend: Frontend,
+    destination: DestinationKey,
+  ): { readonly active: number | undefined; readonly idle: boolean };
+  /** Runs until `signal` aborts; the pass in hand is finished or cut off by its deadline. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Level-triggered: every pass compares the whole wanted table with the whole table read back and writes the difference. A missed, doubled
+ *  or reordered event is therefore harmless, and so is a pass cut off in the middle. */
+export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: ReconcilerOptions): Reconciler {
+  const repairs = createRepairs(() => settings().drift);
+  const refusals = createRefusals();
+  let known: IpvsTable = new Map();
+  let glance: Glance = new Map();
+  let stats: { readonly at: MonotonicMs; readonly value: Stats } | undefined;
+  let adopted = false;
+  /** Our services as they were after the last pass; undefined while a write may have been cut off half way: that would look like drift. */
+  let believed: IpvsTable | undefined;
+  let wanted: Desired | undefined;
+  let leaving: ReadonlyMap<string, Leaving> = new Map();
+  let idleness = new Map<string, Idleness>();
+  let differences: readonly IpvsChange[] = [];
+  let inSync = false;
+  let readFullyAt: MonotonicMs | undefined;
+  let lastSuccessAt: MonotonicMs | undefined;
+  let lastError: string | undefined;
+  let failures = 0;
+  let passes = 0;
+  let woken = false;
+  let wakeUp: () => void = () => {};
+  let waiters: { readonly after: number; readonly resolve: () => void }[] = [];
+
+  async function readActual(signal: AbortSignal): Promise<IpvsTable> {
+    const now = clock.now().mono;
+    const dueFully = readFullyAt === undefined || now - readFullyAt >= settings().resync;
+    if (!dueFully) {
+      glance = await kernel.glance(known, signal);
+      const table = overlaid(known, glance);
+      if (table) return table;
+    }
+    return readFully(signal);
+  }
+
+  async function readFully(signal: AbortSignal): Promise<IpvsTable> {
+    const table = await kernel.read(signal);
+    glance = await kernel.glance(table, signal);
+    readFullyAt = clock.now().mono;
+    return table;
+  }
+
+  /** Packet counters, where somebody's end is told by them; undefined otherwise. */
+  async function freshStats(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<Stats | undefined> {
+    const frontends = [
+      ...watched.map((w) => w.frontend),
+      ...[...leaving.values()].map((l) => known.get(l.service)?.frontend),
+    ];
+    if (!frontends.some((f) => f !== undefined && needsPackets(f))) return undefined;
+    if (!stats || now - stats.at >= STATS_EVERY_MS) stats = { at: now, value: await kernel.stats(signal) };
+    return stats.value;
+  }
+
+  async function pass(signal: AbortSignal): Promise<MonotonicMs | undefined> {
+    const actual = await readActual(signal);
+    if (!adopted) await hooks.adopt(actual);
+    adopted = true;
+    known = actual;
+    const now = clock.now().mono;
+    wanted = hooks.desired(actual);
+    const fresh = [...wanted.table.keys()].filter((key) => !hooks.owned().has(key));
+    if (fresh.length > 0) await hooks.declare(fresh);
+    const owned = hooks.owned();
+
+    const drift = believed ? driftBetween(only(believed, owned), actual) : [];
+    const watched = hooks.watched();
+    const counters = await freshStats(watched, signal, now);
+    const left = withLeaving({
+      desired: wanted.table,
+      actual,
+      owned,
+      before: leaving,
+      takenOut: (service, destination) => wanted!.takenOut.has(placeOf(service, destination)),
+      glance,
+      stats: counters,
+      graceOf: hooks.graceOf,
+      now,
+    });
+    const judged = repairs.judge(drift, left.table, now);
+    const target = repairs.tolerate(left.table, actual, now);
+    const changes = diff(target, actual, owned);
+    watch(watched, counters, now);
+    const outcome =
+      settings().mode === "observe"
+        ? { ...NOTHING_DONE, differences: changes }
+        : await write(changes, target, actual, owned, signal);
+    differences = outcome.differences;
+    leaving = left.leaving;
+    believed = only(known, owned);
+    hooks.disown([...owned].filter((key) => !known.has(key) && !target.has(key)));
+    inSync = diff(target, known, owned).length === 0;
+    lastSuccessAt = clock.now().mono;
+    const askedFor = hooks.passed({ ...outcome, drift: judged, overdue: left.overdue }, lastSuccessAt);
+    if (outcome.again) woken = true;
+    const watching = idleness.size > 0 ? later(now, LOOK_APART_MS) : undefined;
+    return earliest(askedFor, left.lookAgainAt, refusals.nextAt(), watching);
+  }
+
+  async function write(
+    changes: readonly IpvsChange[],
+    target: IpvsTable,
+    actual: IpvsTable,
+    owned: ReadonlySet<ServiceKey>,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const now = clock.now().mono;
+    const urgent = (service: ServiceKey, destination: DestinationKey) =>
+      wanted!.urgent.has(placeOf(service, destination));
+    const { now: safe, held } = cautiously(refusals.due(changes, now), actual, urgent);
+    if (safe.length === 0) {
+      if (changes.length === 0) refusals.settle([], [], [], now);
+      return NOTHING_DONE;
+    }
+    believed = undefined;
+    const { complaints } = await kernel.apply(safe, signal);
+    known = await readBack(safe, complaints, signal);
+    const left = diff(target, known, owned);
+    const refused = refusals.settle(safe, left, complaints, clock.now().mono);
+    const missing = new Set(left.map(ruleLine));
+    const written = safe.filter((change) => !missing.has(ruleLine(change)));
+    return { written, complaints, refused, differences: [], again: held.length > 0 && refused.length === 0 };
+  }
+
+  /** After a write the weights are read from /proc; what /proc does not show (options of services, new entries) from a full listing. */
+  async function readBack(
+    changes: readonly IpvsChange[],
+    complaints: readonly string[],
+    signal: AbortSignal,
+  ): Promise<IpvsTable> {
+    const weightsOnly = changes.every(
+      (c) =>
+        c.op === "delete-server" ||
+        (c.op === "edit-server" && sameForwarding(c.destination.forwarding, c.was.forwarding)),
+    );
+    if (weightsOnly && complaints.length === 0) {
+      glance = await kernel.glance(known, signal);
+      const table = overlaid(known, glance);
+      if (table) return table;
+    }
+    return readFully(signal);
+  }
+
+  function watch(watched: Watched, counters: Stats | undefined, now: MonotonicMs): void {
+    const next = new Map<string, Idleness>();
+    for (const { service, frontend, destination } of watched) {
+      const place = placeOf(service, destination);
+      const seen = glance.get(service)?.destinations.get(destination);
+      // Looks count from when it is at weight 0: before that the next client may come at any moment.
+      if (!seen || seen.weight > 0) continue;
+      const packets = needsPackets(frontend) ? counters?.get(service)?.get(destination)?.packetsIn : undefined;
+      next.set(place, look(idleness.get(place), { active: seen.active, packets }, now));
+    }
+    idleness = next;
+  }
+
+  /** Sleeps until something is due; a wake cuts it short. */
+  function sleep(until: MonotonicMs, signal: AbortSignal): Promise<void> {
+    if (woken || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        disarm();
+        signal.removeEventListener("abort", done);
+        wakeUp = () => {};
+        resolve();
+      };
+      const disarm = clock.after(until - clock.now().mono, done);
+      signal.addEventListener("abort", done);
+      wakeUp = done;
+    });
+  }
+
+  async function turn(signal: AbortSignal): Promise<MonotonicMs> {
+    woken = false;
+    const number = ++passes;
+    let next: MonotonicMs | undefined;
+    try {
+      next = await pass(signal);
+      failures = 0;
+      lastError = undefined;
+    } catch (error) {
+      if (signal.aborted) return clock.now().mono;
+      const retryIn = FAILED_RETRY_MS[Math.min(failures++, FAILED_RETRY_MS.length - 1)]!;
+      const reason = error instanceof Error ? error : new Error(String(error));
+      lastError = reason.message;
+      inSync = false;
+      // What stands in the table now is not known: the next pass reads all of it.
+      readFullyAt = undefined;
+      hooks.failed(reason, retryIn);
+      next = later(clock.now().mono, retryIn);
+    }
+    hooks.ended();
+    for (const waiter of waiters.filter((w) => w.after < number)) waiter.resolve();
+    waiters = waiters.filter((w) => w.after >= number);
+    const now = clock.now().mono;
+    const resyncAt = later(readFullyAt ?? now, readFullyAt === undefined ? FAILED_RETRY_MS[0]! : settings().resync);
+    return earliest(next, later(now, Math.min(GLANCE_EVERY_MS, heartbeat)), resyncAt)!;
+  }
+
+  return {
+    wake() {
+      woken = true;
+      wakeUp();
+    },
+    resync() {
+      readFullyAt = undefined;
+      woken = true;
+      wakeUp();
+    },
+    settled() {
+      const promise = new Promise<void>((resolve) => waiters.push({ after: passes, resolve }));
+      woken = true;
+      wakeUp();
+      return promise;
+    },
+    view: () => ({
+      desired: wanted,
+      actual: known,
+      glance,
+      leaving,
+      tolerated: repairs.tolerated(),
+      refused: refusals.list(),
+      differences,
+      inSync,
+      lastSuccessAt,
+      lastError,
+      passes,
+    }),
+    connections(service, frontend, destination) {
+      const seen = glance.get(service)?.destinations.get(destination);
+      if (lastSuccessAt === undefined) return { active: undefined, idle: false };
+      if (!seen) return { active: 0, idle: true };
+      return {
+        active: seen.active,
+        idle: isIdle(frontend, idleness.get(placeOf(service, destination)), clock.now().mono),
+      };
+    },
+    async run(signal) {
+      while (!signal.aborted) await sleep(await turn(signal), signal);
+      for (const waiter of waiters) waiter.resolve();
+    },
+  };
+}
+
+interface Outcome {
+  readonly written: readonly IpvsChange[];
+  readonly complaints: readonly string[];
+  readonly refused: readonly Refused[];
+  readonly differences: readonly IpvsChange[];
+  /** Something was held back until this pass's raises stand. */
+  readonly again: boolean;
+}
+
+const NOTHING_DONE: Outcome = { written: [], complaints: [], refused: [], differences: [], again: false };
+
+function earliest(...times: readonly (MonotonicMs | undefined)[]): MonotonicMs | undefined {
+  let first: MonotonicMs | undefined;
+  for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time;
+  return first;
+}
