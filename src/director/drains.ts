@@ -216,10 +216,10 @@ export function advanceAll(
 }
 
 /** One line about where a drain stands. */
-export function describe(drain: Drain): string {
+export function describe(drain: Drain, nameOf: (key: ServerKey) => string = (key) => key): string {
   const { phase } = drain;
   const share = percent(askedShare(drain));
-  const where = `${drain.from.join(",")} -> ${drain.to.length > 0 ? drain.to.join(",") : "the rest"}`;
+  const where = `${drain.from.map(nameOf).join(",")} -> ${drain.to.length > 0 ? drain.to.map(nameOf).join(",") : "the rest"}`;
   switch (phase.kind) {
     case "pending":
       return `drain ${drain.id} ${where}: waiting for the new to be healthy`;

@@ -1,0 +1,147 @@
+import type { WeightRule } from "../policy/desired.ts";
+
+/** What /v1 says, as JSON. Times are milliseconds since 1970, durations milliseconds, shares 0 to 1. */
+export interface StatusReply {
+  readonly version: string;
+  readonly mode: "manage" | "observe";
+  readonly now: number;
+  readonly startedAt: number;
+  readonly ready: boolean;
+  readonly config: {
+    readonly file: string;
+    readonly loadedAt: number;
+    /** The last reload that was asked for; undefined: none since the start. */
+    readonly lastReload:
+      | { readonly at: number; readonly ok: boolean; readonly problems: readonly string[] }
+      | undefined;
+  };
+  readonly table: {
+    readonly inSync: boolean;
+    readonly lastSuccessAt: number | undefined;
+    readonly lastError: string | undefined;
+    readonly refused: readonly {
+      readonly what: string;
+      readonly reason: string;
+      readonly since: number;
+      readonly attempts: number;
+    }[];
+    /** What somebody else changed and we leave alone. */
+    readonly leftAlone: readonly {
+      readonly what: string;
+      readonly why: "reported" | "fight";
+      readonly until: number | undefined;
+    }[];
+    /** Entries of ours that the file does not have, waiting for their connections to end. */
+    readonly leaving: readonly {
+      readonly what: string;
+      readonly since: number;
+      readonly until: number;
+      readonly active: number | undefined;
+    }[];
+    /** Observe mode: what would be written. */
+    readonly differences: readonly string[];
+  };
+  readonly state: { readonly writable: boolean; readonly problem: string | undefined };
+  /** What a person should look at, worst first. */
+  readonly problems: readonly { readonly severity: "error" | "warning"; readonly message: string }[];
+  readonly services: readonly ServiceStatus[];
+  readonly drains: readonly DrainStatus[];
+}
+
+export interface ServiceStatus {
+  readonly name: string;
+  /** `tcp 192.0.2.10:80`, `fwmark 7`. */
+  readonly frontends: readonly string[];
+  readonly scheduler: string;
+  /** Somebody healthy has weight. */
+  readonly up: boolean;
+  readonly unproven: readonly string[];
+  readonly servers: readonly ServerStatus[];
+}
+
+export type ServerState = "up" | "presumed-up" | "no-check" | "unknown" | "down";
+
+export interface ServerStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly state: ServerState;
+  readonly since: number | undefined;
+  /** Why it is not up. */
+  readonly reason: string | undefined;
+  /** What it should have in the kernel. */
+  readonly weight: number;
+  readonly rule: WeightRule;
+  /** What it has there, in the first frontend that has it. */
+  readonly kernelWeight: number | undefined;
+  readonly configuredWeight: number;
+  readonly takenOut: string | undefined;
+  /** Open connections over all frontends; undefined: not in the table. */
+  readonly active: number | undefined;
+  readonly inactive: number | undefined;
+  readonly disabled:
+    | {
+        readonly by: string;
+        readonly at: number;
+        readonly reason: string | undefined;
+        readonly until: number | undefined;
+      }
+    | undefined;
+  readonly override:
+    | { readonly weight: number; readonly by: string; readonly at: number; readonly reason: string | undefined }
+    | undefined;
+  readonly checks: readonly CheckStatus[];
+}
+
+export interface CheckStatus {
+  readonly check: string;
+  readonly state: "unknown" | "up" | "down";
+  /** Without a conclusive probe for 30s or more. */
+  readonly unchecked: boolean;
+  readonly unproven: boolean;
+  readonly last: "pass" | "fail" | "inconclusive" | undefined;
+  readonly detail: string | undefined;
+  readonly at: number | undefined;
+  readonly tookMs: number;
+}
+
+export interface DrainStatus {
+  readonly id: string;
+  readonly service: string;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  readonly state: "pending" | "shifting" | "paused" | "draining" | "done" | "rolled-back" | "aborted" | "failed";
+  readonly step: number;
+  readonly steps: number;
+  readonly every: number;
+  /** Share of the olds' weight that the steps ask to have moved. */
+  readonly asked: number;
+  /** The share that the whole weights in force really move; undefined once nothing is moved any more. */
+  readonly given: number | undefined;
+  /** Open connections of the olds. */
+  readonly connections: number | undefined;
+  /** Until the next step, or the end of the grace. */
+  readonly nextInMs: number | undefined;
+  readonly message: string;
+  readonly reason: string | undefined;
+  readonly actor: string;
+  readonly startedAt: number;
+  readonly left: number | undefined;
+}
+
+export interface ExplainReply {
+  readonly service: string;
+  readonly server: string;
+  readonly weight: number;
+  readonly rule: WeightRule;
+  /** The formula with its numbers in it. */
+  readonly formula: string;
+  /** One line each: every input with where it comes from. */
+  readonly inputs: readonly string[];
+}
+
+export interface ReloadReply {
+  readonly changed: boolean;
+  readonly warnings: readonly string[];
+  /** `service: check` that have not passed once since this reload. */
+  readonly unproven: readonly string[];
+}

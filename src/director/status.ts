@@ -1,0 +1,236 @@
+import type { DrainStatus, ExplainReply, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import type { ServerVerdict } from "../health/server.ts";
+import { ruleLine } from "../ipvs/rules.ts";
+import { formatEndpoint } from "../model/address.ts";
+import {
+  destinationKey,
+  destinationPort,
+  type Frontend,
+  type RealServer,
+  type ServerKey,
+  type Service,
+  serviceKey,
+} from "../model/service.ts";
+import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../model/time.ts";
+import type { Decision, Desired } from "../policy/desired.ts";
+import { askedShare, type Drain } from "../policy/drain.ts";
+import { ideal, type ServiceIntent } from "../policy/moves.ts";
+import { scaled } from "../policy/shares.ts";
+import type { CheckRecord } from "../probe/engine.ts";
+import { describe, percent } from "./drains.ts";
+import type { ReconcilerView } from "./reconcile.ts";
+
+export interface StatusInput {
+  readonly now: Now;
+  readonly reconciler: ReconcilerView;
+  readonly services: readonly Service[];
+  readonly intentOf: (service: Service) => ServiceIntent;
+  readonly record: (key: string) => CheckRecord | undefined;
+  readonly unproven: (service: Service) => ReadonlySet<string>;
+}
+
+/** Monotonic to wall-clock time, for showing. */
+export function shown(at: MonotonicMs, now: Now): EpochMs {
+  return Math.round(now.epoch - (now.mono - at)) as EpochMs;
+}
+
+export function nameFrontend(frontend: Frontend): string {
+  return frontend.kind === "fwmark"
+    ? `fwmark ${frontend.mark}${frontend.family === 6 ? " IPv6" : ""}`
+    : `${frontend.protocol} ${formatEndpoint(frontend.address, frontend.port)}`;
+}
+
+export function serviceStatus(service: Service, input: StatusInput): ServiceStatus {
+  const servers = service.servers.map((server) => serverStatus(service, server, input));
+  return {
+    name: service.name,
+    frontends: service.frontends.map(nameFrontend),
+    scheduler: service.scheduler,
+    up: servers.some((s) => s.weight > 0),
+    unproven: [...input.unproven(service)],
+    servers,
+  };
+}
+
+function serverStatus(service: Service, server: RealServer, input: StatusInput): ServerStatus {
+  const decision = input.reconciler.desired?.services.get(service.key)?.servers.get(server.key);
+  const said = input.intentOf(service).servers.get(server.key);
+  const places = kernelPlaces(service, server, input.reconciler);
+  const verdict = decision?.verdict;
+  return {
+    name: server.name,
+    address: server.key,
+    state: verdict?.kind ?? "unknown",
+    since: verdict && "since" in verdict ? shown(verdict.since, input.now) : undefined,
+    reason: reasonOf(verdict),
+    weight: decision?.weight ?? 0,
+    rule: decision?.rule ?? "not-yet-probed",
+    kernelWeight: places[0]?.weight,
+    configuredWeight: server.weight,
+    takenOut: decision?.takenOut,
+    active: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.active, 0),
+    inactive: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.inactive, 0),
+    disabled: said?.disabled,
+    override: said?.weight?.configured === server.weight ? { ...said.weight, weight: said.weight.value } : undefined,
+    checks: server.checks.map((spec) => {
+      const record = input.record(spec.key);
+      const last = record?.lastOutcome;
+      return {
+        check: spec.label,
+        state: record?.state.kind ?? "unknown",
+        unchecked: record?.unchecked ?? false,
+        unproven: input.unproven(service).has(spec.template),
+        last: last?.kind,
+        detail: last === undefined ? undefined : last.kind === "pass" ? last.detail : last.reason,
+        at: record?.lastEndedAt,
+        tookMs: Math.round((record?.lastTookMs ?? 0) * 10) / 10,
+      };
+    }),
+  };
+}
+
+function reasonOf(verdict: ServerVerdict | undefined): string | undefined {
+  return verdict?.kind === "down" || verdict?.kind === "unknown" ? verdict.reason : undefined;
+}
+
+function kernelPlaces(service: Service, server: RealServer, view: ReconcilerView) {
+  return service.frontends.flatMap((frontend) => {
+    const key = destinationKey(server.address, destinationPort(frontend, server.port));
+    const seen = view.glance.get(serviceKey(frontend))?.destinations.get(key);
+    return seen ? [seen] : [];
+  });
+}
+
+export function drainStatus(
+  drain: Drain,
+  service: Service | undefined,
+  desired: Desired | undefined,
+  connections: number | undefined,
+  now: Now,
+): DrainStatus {
+  const { phase } = drain;
+  const nameOf = (key: string) => service?.servers.find((s) => s.key === key)?.name ?? key;
+  const nextAt =
+    phase.kind === "shifting" ? phase.nextStepAt : phase.kind === "draining" ? phase.graceUntil : undefined;
+  return {
+    id: drain.id,
+    service: service?.name ?? drain.serviceName,
+    from: drain.from.map(nameOf),
+    to: drain.to.map(nameOf),
+    state: phase.kind,
+    step: drain.step,
+    steps: drain.steps.length,
+    every: drain.every,
+    asked: askedShare(drain),
+    given: service && desired ? givenShare(drain, desired.services.get(service.key)?.servers) : undefined,
+    connections,
+    nextInMs: nextAt === undefined ? undefined : Math.max(0, Math.round(nextAt - now.mono)),
+    message: describe(drain, nameOf),
+    reason: drain.reason,
+    actor: drain.actor,
+    startedAt: drain.startedAt,
+    left: phase.kind === "done" ? phase.left : undefined,
+  };
+}
+
+/** What of the olds' share the whole weights in force really moved: 0 to 1. Health aside, since a dead server is not what was asked. With news
+ *  the pool's sum stays, and shares are of all; without, the olds shrink against the others. */
+function givenShare(drain: Drain, servers: ReadonlyMap<ServerKey, Decision> | undefined): number | undefined {
+  if (!servers || drain.phase.kind === "rolled-back" || drain.phase.kind === "failed") return undefined;
+  const olds = { before: 0, now: 0 };
+  const others = { before: 0, now: 0 };
+  for (const [key, decision] of servers) {
+    const side = drain.from.includes(key) ? olds : others;
+    side.before += decision.base;
+    side.now += scaled(ideal(decision), decision.scale);
+  }
+  if (olds.before === 0) return undefined;
+  if (drain.to.length === 0) {
+    if (others.before === 0 || others.now === 0) return undefined;
+    return 1 - olds.now / others.now / (olds.before / others.before);
+  }
+  return 1 - olds.now / (olds.now + others.now) / (olds.before / (olds.before + others.before));
+}
+
+/** The weight formula of one server with its numbers, and every input with its source. */
+export function explain(service: Service, server: RealServer, input: StatusInput): ExplainReply | undefined {
+  const decision = input.reconciler.desired?.services.get(service.key)?.servers.get(server.key);
+  if (!decision) return undefined;
+  const said = input.intentOf(service);
+  const mine = said.servers.get(server.key);
+  const { verdict, scale, base, given, taken, weight, rule } = decision;
+  const ago = (at: EpochMs) => formatDuration(Math.max(0, Math.round((input.now.epoch - at) / 1000) * 1000));
+  const inputs = [
+    `configured weight ${server.weight} (file)`,
+    ...(mine?.weight
+      ? [
+          mine.weight.configured === server.weight
+            ? `weight ${mine.weight.value} set by ${mine.weight.by} ${ago(mine.weight.at)} ago${why(mine.weight.reason)}`
+            : `weight ${mine.weight.value} set by ${mine.weight.by}: not in force, the file's weight changed since`,
+        ]
+      : []),
+    `health: ${verdict.kind}${reasonOf(verdict) === undefined ? "" : ` (${reasonOf(verdict)})`}`,
+    mine?.disabled
+      ? `disabled by ${mine.disabled.by} ${ago(mine.disabled.at)} ago${why(mine.disabled.reason)}`
+      : "enabled",
+    ...(mine?.stateLost
+      ? [
+          `held at 0: the kernel had it at 0 and director's own state was gone; \`director enable ${service.name} ${server.name}\` frees it`,
+        ]
+      : []),
+    ...said.drains
+      .filter((d) => d.from.includes(server.key) || d.to.includes(server.key))
+      .map(
+        (d) =>
+          `${describe(d, (key) => service.servers.find((s) => s.key === key)?.name ?? key)}; ${percent(askedShare(d))} asked`,
+      ),
+    ...(decision.takenOut ? [`taken out of the table: ${decision.takenOut}`] : []),
+    ...kernelPlaces(service, server, input.reconciler).map(
+      (p) => `kernel weight ${p.weight}, ${p.active} active and ${p.inactive} inactive connections`,
+    ),
+  ];
+  const formula = `round(${round(scale)} x (${base} - ${round(given)} + ${round(taken)})) = ${weight}`;
+  const bound = rule === "configured" || rule === "drain" || rule === "set-by-command" || rule === "presumed-up";
+  return {
+    service: service.name,
+    server: server.name,
+    weight,
+    rule,
+    formula: bound ? formula : `0, because of rule ${rule}`,
+    inputs,
+  };
+}
+
+function why(reason: string | undefined): string {
+  return reason === undefined ? "" : `: ${reason}`;
+}
+
+function round(x: number): number {
+  return Math.round(x * 1000) / 1000;
+}
+
+export function tableStatus(view: ReconcilerView, now: Now): StatusReply["table"] {
+  return {
+    inSync: view.inSync,
+    lastSuccessAt: view.lastSuccessAt === undefined ? undefined : shown(view.lastSuccessAt, now),
+    lastError: view.lastError,
+    refused: view.refused.map((r) => ({
+      what: ruleLine(r.change),
+      reason: r.reason,
+      since: shown(r.since, now),
+      attempts: r.attempts,
+    })),
+    leftAlone: view.tolerated.map((t) => ({
+      what: ruleLine(t.item.repair),
+      why: t.why,
+      until: t.until === undefined ? undefined : shown(t.until, now),
+    })),
+    leaving: [...view.leaving.values()].map((l) => ({
+      what: `${l.service} ${l.destination}`,
+      since: shown(l.since, now),
+      until: shown((l.since + l.grace) as MonotonicMs, now),
+      active: view.glance.get(l.service)?.destinations.get(l.destination)?.active,
+    })),
+    differences: view.differences.map(ruleLine),
+  };
+}
