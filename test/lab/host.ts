@@ -1,18 +1,20 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What a machine is made of. */
+/** What a machine is made of. Paths are the host's. */
 export interface LabHost {
   /** The kernel: an ordinary program of Debian's package user-mode-linux. */
   readonly kernel: string;
-  /** Its modules as the guest will see them: the folder named by the kernel's release. */
+  /** Its modules, in a folder named by its release. */
   readonly modules: string;
-  /** Root of packages that are unpacked rather than installed (bin/setup.cjs does that without root); the guest sees them as installed. */
+  /** The program behind insmod, for the one module that is needed before the guest has its root. */
+  readonly kmod: string;
+  /** Root of packages that are unpacked rather than installed (bin/setup-lab.cjs does that without root); the guest sees them as installed. */
   readonly packages: string | undefined;
 }
 
-/** Where bin/setup.cjs unpacks what is not installed; named by DIRECTOR_LAB_PACKAGES. */
+/** Looks for the pieces among the installed packages, and before those in DIRECTOR_LAB_PACKAGES. */
 export function findHost(): LabHost | { readonly missing: string } {
   if (process.platform !== "linux" || process.arch !== "x64") {
     return {
@@ -20,21 +22,28 @@ export function findHost(): LabHost | { readonly missing: string } {
     };
   }
   const packages = process.env.DIRECTOR_LAB_PACKAGES || undefined;
-  const root = packages ?? "/";
-  const kernel = join(root, "usr/bin/linux.uml");
-  const modules = join(root, "usr/lib/uml/modules");
-  const release = existsSync(modules) ? readdirSync(modules)[0] : undefined;
-  if (!executable(kernel) || release === undefined) {
-    return { missing: `no ${kernel} with modules; \`npm test\` brings it, by hand: apt-get install user-mode-linux` };
+  const roots = packages === undefined ? ["/"] : [packages, "/"];
+  const find = (...places: readonly string[]) =>
+    roots.flatMap((root) => places.map((place) => join(root, place))).find((path) => existsSync(path));
+  const kernel = find("usr/bin/linux.uml");
+  const allModules = find("usr/lib/uml/modules");
+  const release = allModules === undefined ? undefined : readdirSync(allModules)[0];
+  const kmod = find("usr/bin/kmod", "bin/kmod");
+  const ipvsadm = find("usr/sbin/ipvsadm", "sbin/ipvsadm");
+  const missing = Object.entries({ "user-mode-linux": kernel && release, kmod, ipvsadm }).flatMap(([name, path]) =>
+    path ? [] : name,
+  );
+  if (
+    kernel === undefined ||
+    allModules === undefined ||
+    release === undefined ||
+    kmod === undefined ||
+    missing.length > 0
+  ) {
+    const names = missing.join(" ");
+    return { missing: `the lab needs ${names}: \`npm test\` brings them, or by hand: apt-get install ${names}` };
   }
-  for (const tool of ["ipvsadm", "modprobe"]) {
-    const places = [packages, "/"].flatMap((r) =>
-      r === undefined ? [] : ["usr/sbin", "sbin"].map((d) => join(r, d, tool)),
-    );
-    if (!places.some(executable))
-      return { missing: `no ${tool}; \`npm test\` brings it, by hand: apt-get install ipvsadm kmod` };
-  }
-  return { kernel, modules: `/usr/lib/uml/modules/${release}`, packages };
+  return { kernel, modules: join(allModules, release), kmod, packages };
 }
 
 /** A folder for the file that is the guest's memory: /dev/shm unless it is too small (containers: 64 MB) or must not hold programs. */
@@ -47,13 +56,4 @@ export function memoryFolder(neededMb: number): string {
     .find((line) => line.split(" ")[1] === shm);
   const mayExecute = !mount?.split(" ")[3]?.split(",").includes("noexec");
   return mayExecute && bavail * bsize >= neededMb * 1024 * 1024 ? shm : tmpdir();
-}
-
-function executable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -105,6 +105,7 @@ function writeJob(folder: string, host: LabHost, o: LabOptions): void {
     SYSTEMD: o.systemd ? "yes" : "",
     LIMIT: String(o.timeoutSec ?? 120),
     MODULES: host.modules,
+    KMOD: host.kmod,
     PACKAGES: host.packages ?? "",
     DIRECTORY: o.cwd ?? project,
     COMMAND_PATH: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`,

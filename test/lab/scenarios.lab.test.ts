@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { runScenario } from "./scenario.ts";
 
-// Every *.lab.ts below this folder, each in a machine of its own. LAB_ONLY=drain runs those with "drain" in their path.
+// Every *.lab.ts below this folder, each in a machine of its own. LAB_ONLY=drain,recipes/00 runs those with one of these in their path.
+const parts = (process.env.LAB_ONLY ?? "").split(",");
 const files = globSync("**/*.lab.ts", { cwd: import.meta.dirname }).sort();
-const wanted = files.filter((file) => file.includes(process.env.LAB_ONLY ?? ""));
+const wanted = files.filter((file) => parts.some((part) => `test/lab/${file}`.includes(part)));
 
 describe("in the lab, on the kernel's own IPVS", { concurrency: 2 }, () => {
   for (const file of wanted) {

@@ -16,7 +16,9 @@ if [ "$1" != stage2 ]; then
   mount -t tmpfs -o mode=755 lab /mnt
   mkdir /mnt/host /mnt/up /mnt/work /mnt/root
   mount -t hostfs -o / none /mnt/host || fail "the host's files cannot be mounted"
-  insmod "${PACKAGES:+/mnt/host$PACKAGES}$MODULES/kernel/fs/overlayfs/overlay.ko" || fail "no overlay module below $MODULES"
+  export LD_LIBRARY_PATH=${PACKAGES:+$PACKAGES/usr/lib/x86_64-linux-gnu}
+  (exec -a insmod "$KMOD" "$MODULES/kernel/fs/overlayfs/overlay.ko") || fail "no overlay module below $MODULES"
+  unset LD_LIBRARY_PATH
   # Unpacked packages lie between what the guest writes and what the host has: as if they were installed.
   mount -t overlay -o "lowerdir=${PACKAGES:+/mnt/host$PACKAGES:}/mnt/host,upperdir=/mnt/up,workdir=/mnt/work" overlay /mnt/root ||
     fail "no overlay"
@@ -40,7 +42,7 @@ fi
 . /run/lab/io/job
 umount -l /run/lab/old
 mkdir -p /lib/modules
-ln -sfn "$MODULES" "/lib/modules/$(uname -r)"
+ln -sfn "/usr/lib/uml/modules/$(uname -r)" /lib/modules/
 # This kernel has no nft tables for ip; the old interface is there.
 for tool in iptables ip6tables iptables-save iptables-restore ip6tables-save ip6tables-restore; do
   [ -x /usr/sbin/xtables-legacy-multi ] && ln -sf xtables-legacy-multi /usr/sbin/$tool

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { join } from "node:path";
 import { type Ran, run, until } from "./run.ts";
 
@@ -134,6 +135,19 @@ export function startDirector(options: StartOptions): Director {
       await until("the director is dead", () => !alive());
     },
   };
+}
+
+function _answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get(
+      { socketPath, path: "/v1/status", headers: { host: "director" }, timeout: 2000 },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode === 200);
+      },
+    );
+    request.on("error", () => resolve(false)).on("timeout", () => request.destroy());
+  });
 }
 
 /** The sections a scenario leaves out: everything in one folder, JSON on stdout. */

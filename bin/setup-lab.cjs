@@ -1,0 +1,153 @@
+// Brings the packages of Debian that the lab is made of: by apt-get install as root, else (and without touching the system) unpacked below
+// ~/.cache/director-lab. DIRECTOR_LAB_CACHE=1 takes the second way for all of them, installed or not.
+"use strict";
+
+const { spawnSync } = require("node:child_process");
+const crypto = require("node:crypto");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+
+/** What is needed of each package; it is there when that file is. */
+const needed = {
+  "user-mode-linux": "/usr/bin/linux.uml",
+  ipvsadm: "/usr/sbin/ipvsadm",
+  kmod: "/usr/bin/kmod",
+  iproute2: "/usr/bin/ip",
+  iptables: "/usr/sbin/xtables-legacy-multi",
+  ipset: "/usr/sbin/ipset",
+  procps: "/usr/sbin/sysctl",
+  systemd: "/usr/lib/systemd/systemd",
+};
+
+/** Returns what the tests need in their environment. Where the lab cannot be had, says so: its scenarios are then skipped. */
+exports.prepareLab = function prepareLab(say) {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    return without(say, `the lab runs on Linux on x64 only, this is ${process.platform} on ${process.arch}`);
+  }
+  const forced = process.env.DIRECTOR_LAB_CACHE === "1";
+  const missing = Object.keys(needed).filter((name) => forced || !present(needed[name]));
+  if (missing.length === 0) return {};
+  if (spawnSync("apt-get", ["--version"]).status !== 0) {
+    return without(say, `the lab needs ${missing.join(", ")}, and there is no apt-get to bring them`);
+  }
+  if (process.getuid() === 0 && !forced) {
+    say(`installing for the lab: ${missing.join(" ")}`);
+    if (install(missing)) return {};
+    say("apt-get could not install them; unpacking them instead");
+  }
+  const folder = unpacked(missing, forced, say);
+  if (folder === undefined)
+    return without(say, `the lab needs ${missing.join(", ")}, and apt-get did not bring them, see above`);
+  return { DIRECTOR_LAB_PACKAGES: folder };
+};
+
+function without(say, why) {
+  say(`*** ${why}.`);
+  say("*** The scenarios on the kernel's own IPVS are skipped; everything else is tested.");
+  return {};
+}
+
+/** /usr/bin/ip is /bin/ip where the two are still different folders. */
+function present(file) {
+  return fs.existsSync(file) || fs.existsSync(file.replace(/^\/usr/, ""));
+}
+
+function install(packages) {
+  const options = ["-o", "DPkg::Lock::Timeout=120"];
+  const env = Object.assign({}, process.env, { DEBIAN_FRONTEND: "noninteractive" });
+  const apt = (argv) => spawnSync("apt-get", options.concat(argv), { stdio: ["ignore", 2, 2], env: env }).status === 0;
+  const now = () => apt(["install", "-y", "--no-install-recommends"].concat(packages));
+  return (listsExist() && now()) || (apt(["update"]) && now());
+}
+
+function listsExist() {
+  try {
+    return fs.readdirSync("/var/lib/apt/lists").some((name) => /_Packages(\.|$)/.test(name));
+  } catch {
+    return false;
+  }
+}
+
+/** Downloads the packages with all they depend on that is not installed, and unpacks them; the folder they are in, undefined if that failed. */
+function unpacked(packages, forced, say) {
+  const release = fs.existsSync("/etc/os-release") ? fs.readFileSync("/etc/os-release", "utf8") : "";
+  const key = crypto
+    .createHash("sha256")
+    .update([forced, release].concat(packages).join("\n"))
+    .digest("hex")
+    .slice(0, 12);
+  const cache = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "director-lab");
+  const folder = path.join(cache, key);
+  if (fs.existsSync(folder)) return folder;
+
+  say(`unpacking for the lab, below ${cache}: ${packages.join(" ")}`);
+  fs.mkdirSync(cache, { recursive: true });
+  const work = fs.mkdtempSync(path.join(cache, "unpacking-"));
+  try {
+    const archives = download(packages, forced, work);
+    if (archives.length === 0) return undefined;
+    const tree = path.join(work, "root");
+    for (const archive of archives) unpack(archive, tree);
+    mergeUsr(tree);
+    say(`unpacked ${archives.length} packages`);
+    return moveInto(folder, tree);
+  } catch (error) {
+    say(`unpacking failed: ${error.message}`);
+    return undefined;
+  } finally {
+    fs.rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function download(packages, forced, work) {
+  for (const name of ["state/lists/partial", "cache/archives/partial"])
+    fs.mkdirSync(path.join(work, name), { recursive: true });
+  fs.writeFileSync(path.join(work, "nothing-installed"), "");
+  const status = forced ? path.join(work, "nothing-installed") : "/var/lib/dpkg/status";
+  const options = [
+    `Dir::State=${work}/state`,
+    `Dir::State::status=${status}`,
+    `Dir::Cache=${work}/cache`,
+    "APT::Sandbox::User=",
+  ];
+  const apt = (lists, argv) => {
+    const all = options.concat(`Dir::State::lists=${lists}`).reduce((list, option) => list.concat("-o", option), []);
+    return spawnSync("apt-get", all.concat(argv), { stdio: ["ignore", 2, 2] }).status === 0;
+  };
+  const fetch = ["install", "--download-only", "-y", "--no-install-recommends"].concat(packages);
+  const own = path.join(work, "state/lists");
+  const done = (listsExist() && apt("/var/lib/apt/lists", fetch)) || (apt(own, ["update"]) && apt(own, fetch));
+  const folder = path.join(work, "cache/archives");
+  return done
+    ? fs
+        .readdirSync(folder)
+        .filter((name) => name.endsWith(".deb"))
+        .map((name) => path.join(folder, name))
+    : [];
+}
+
+function unpack(archive, tree) {
+  const done = spawnSync("dpkg-deb", ["-x", archive, tree], { stdio: ["ignore", "ignore", 2] });
+  if (done.status !== 0) throw new Error(`dpkg-deb -x ${archive}`);
+}
+
+/** Some packages still bring files for /bin, /sbin and /lib; on top of a host where these are links into /usr they would hide the host's own. */
+function mergeUsr(tree) {
+  for (const name of ["bin", "sbin", "lib", "lib64"]) {
+    const from = path.join(tree, name);
+    if (!fs.existsSync(from) || fs.lstatSync(from).isSymbolicLink()) continue;
+    fs.cpSync(from, path.join(tree, "usr", name), { recursive: true, verbatimSymlinks: true, force: true });
+    fs.rmSync(from, { recursive: true });
+  }
+}
+
+/** In one step, so that a folder that is there is whole; someone else's, if they were quicker. */
+function moveInto(folder, tree) {
+  try {
+    fs.renameSync(tree, folder);
+  } catch (error) {
+    if (!fs.existsSync(folder)) throw error;
+  }
+  return folder;
+}
