@@ -56,7 +56,8 @@ function present(file) {
 function install(packages) {
   const options = ["-o", "DPkg::Lock::Timeout=120"];
   const env = Object.assign({}, process.env, { DEBIAN_FRONTEND: "noninteractive" });
-  const apt = (argv) => spawnSync("apt-get", options.concat(argv), { stdio: ["ignore", 2, 2], env: env }).status === 0;
+  const apt = (argv) =>
+    spawnSync("apt-get", ["-qq"].concat(options, argv), { stdio: ["ignore", 2, 2], env: env }).status === 0;
   const now = () => apt(["install", "-y", "--no-install-recommends"].concat(packages));
   return (listsExist() && now()) || (apt(["update"]) && now());
 }
@@ -113,7 +114,7 @@ function download(packages, forced, work) {
   ];
   const apt = (lists, argv) => {
     const all = options.concat(`Dir::State::lists=${lists}`).reduce((list, option) => list.concat("-o", option), []);
-    return spawnSync("apt-get", all.concat(argv), { stdio: ["ignore", 2, 2] }).status === 0;
+    return spawnSync("apt-get", ["-qq"].concat(all, argv), { stdio: ["ignore", 2, 2] }).status === 0;
   };
   const fetch = ["install", "--download-only", "-y", "--no-install-recommends"].concat(packages);
   const own = path.join(work, "state/lists");

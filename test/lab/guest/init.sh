@@ -14,13 +14,14 @@ if [ "$1" != stage2 ]; then
   . "$here/job"
   mount -t proc proc /proc
   mount -t tmpfs -o mode=755 lab /mnt
-  mkdir /mnt/host /mnt/up /mnt/work /mnt/root
+  mkdir /mnt/host /mnt/packages /mnt/up /mnt/work /mnt/root
   mount -t hostfs -o / none /mnt/host || fail "the host's files cannot be mounted"
   export LD_LIBRARY_PATH=${PACKAGES:+$PACKAGES/usr/lib/x86_64-linux-gnu}
   (exec -a insmod "$KMOD" "$MODULES/kernel/fs/overlayfs/overlay.ko") || fail "no overlay module below $MODULES"
   unset LD_LIBRARY_PATH
+  [ -z "$PACKAGES" ] || mount -t hostfs -o "$PACKAGES" none /mnt/packages || fail "$PACKAGES cannot be mounted"
   # Unpacked packages lie between what the guest writes and what the host has: as if they were installed.
-  mount -t overlay -o "lowerdir=${PACKAGES:+/mnt/host$PACKAGES:}/mnt/host,upperdir=/mnt/up,workdir=/mnt/work" overlay /mnt/root ||
+  mount -t overlay -o "lowerdir=${PACKAGES:+/mnt/packages:}/mnt/host,upperdir=/mnt/up,workdir=/mnt/work" overlay /mnt/root ||
     fail "no overlay"
   root=/mnt/root
   mount -n --move /proc $root/proc

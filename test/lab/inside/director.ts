@@ -109,9 +109,7 @@ export function startDirector(options: StartOptions): Director {
         "the control socket answers",
         async () => {
           ended = !alive();
-          return (
-            ended || (await run(["curl", "-sfm2", "--unix-socket", socket, "http://director/v1/status"])).code === 0
-          );
+          return ended || (await answers(socket));
         },
         { timeoutMs, everyMs: 200 },
       ).catch((error: Error) => {
@@ -137,7 +135,7 @@ export function startDirector(options: StartOptions): Director {
   };
 }
 
-function _answers(socketPath: string): Promise<boolean> {
+function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get(
       { socketPath, path: "/v1/status", headers: { host: "director" }, timeout: 2000 },
