@@ -525,6 +525,10 @@ export function createDirector(options: DirectorOptions) {
     unproven: () => beliefs.unproven,
     connectionsOf: (service: Service, server: RealServer) => conditionOf(service, server).connections,
     locate,
+    contextOf: (name: string): DrainContext | undefined => {
+      const service = config.services.find((s) => s.name === name);
+      return service && contextOf(service);
+    },
 
     /** Loads the state, adopts the table, probes, writes. Resolves when every check has its first verdict and the table was written once, or
      *  after 10s with what is still open. */
