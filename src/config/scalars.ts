@@ -14,6 +14,9 @@ import { didYouMean } from "./suggest.ts";
  *  - check with `.refine` or `.superRefine`, which keep that property, and never `.transform`, which loses it (`z.codec` instead).
  */
 
+/** Marks what a scalar itself refused, apart from what a check across several keys did. */
+export const REFUSED = { refused: true };
+
 /** A codec from text. `read` says why it refuses; the words of `expected` follow where there was no text at all. */
 export function scalar<T>(spec: {
   /** Begins with "expected". */
@@ -28,7 +31,7 @@ export function scalar<T>(spec: {
       decode(text, context) {
         const result = spec.read(text);
         if (result.ok) return result.value;
-        context.issues.push({ code: "custom", message: result.error, input: text });
+        context.issues.push({ code: "custom", message: result.error, input: text, params: REFUSED });
         return z.NEVER;
       },
       encode: spec.write,

@@ -1,0 +1,152 @@
+import { formatEndpoint, type IpAddress } from "../model/address.ts";
+import type { CheckSpec, ProbeType } from "../model/probe.ts";
+import { formatDuration } from "../model/time.ts";
+import { canonical } from "./canonical.ts";
+import { defaultText } from "./defaults.ts";
+import { typeOf } from "./inherit.ts";
+import type { Problems } from "./problems.ts";
+import { duration } from "./scalars.ts";
+import { type CheckKeys, checkSchema } from "./schema.ts";
+import { didYouMean } from "./suggest.ts";
+import { type At, atKey, isBelow, type MapNode, pick, within } from "./tree.ts";
+import { type Extent, knownKeys, typed } from "./typed.ts";
+
+export type ProbeTypes = ReadonlyMap<string, ProbeType>;
+
+/** A check as written and inherited, not yet aimed at a server. */
+export interface ReadCheck {
+  readonly node: MapNode;
+  readonly type: ProbeType;
+  readonly keys: CheckKeys;
+  readonly fastInterval: number;
+  readonly options: unknown;
+}
+
+const COMMON = new Set(Object.keys(checkSchema.shape));
+
+/** Reads checks. What many servers inherit is one node and read once. */
+export function checkReader(types: ProbeTypes, problems: Problems) {
+  const done = new Map<MapNode, ReadCheck | undefined>();
+  const keysOf = new Map([...types].map(([name, type]) => [name, new Set(knownKeys(type.options))]));
+
+  function read(node: MapNode, extent: Extent): ReadCheck | undefined {
+    const name = typeOf(node);
+    const keys = typed(
+      checkSchema,
+      pick(node, (key) => COMMON.has(key)),
+      problems,
+      extent,
+    );
+    const type = types.get(name);
+    if (type === undefined) {
+      const known = [...types.keys()];
+      const message = `expected one of ${known.join(", ")}${didYouMean(name, known)}`;
+      if (node.entries.get("type")?.value.kind !== "map") problems.error(atKey(node, "type"), message);
+      return undefined;
+    }
+    const known = keysOf.get(name)!;
+    for (const [key, entry] of node.entries)
+      if (!COMMON.has(key) && !known.has(key)) problems.error(entry.keyAt, unknownKeyWords(key, name));
+    const own = pick(node, (key) => known.has(key) && !COMMON.has(key));
+    const options = typed(type.options, own, problems, extent);
+    if (keys === undefined || options === undefined) return undefined;
+    return extent === "whole" ? timed({ node, type, keys: keys.value, options: options.value }, problems) : undefined;
+  }
+
+  function unknownKeyWords(key: string, type: string): string {
+    const others = [...keysOf].filter(([, keys]) => keys.has(key)).map(([name]) => name);
+    if (others.length > 0) return `unknown key in a ${type} check, ${others.join(" and ")} checks have it`;
+    return `unknown key in a ${type} check${didYouMean(key, [...COMMON, ...keysOf.get(type)!])}`;
+  }
+
+  return {
+    /** The whole check, or undefined with its problems reported. */
+    read(node: MapNode): ReadCheck | undefined {
+      if (!done.has(node)) done.set(node, read(node, "whole"));
+      return done.get(node);
+    },
+    /** Looks only for what is wrong by itself, whatever inherits the check. */
+    look(node: MapNode): void {
+      read(node, "part");
+    },
+  };
+}
+
+export type CheckReader = ReturnType<typeof checkReader>;
+
+function timed(check: Omit<ReadCheck, "fastInterval">, problems: Problems): ReadCheck | undefined {
+  const { node, keys } = check;
+  const { interval, timeout } = keys;
+  if (timeout > 10 * interval)
+    problems.warning(
+      atKey(node, "timeout"),
+      `${formatDuration(timeout)} is more than 10 intervals of ${formatDuration(interval)}: a stalled server is probed that seldom`,
+    );
+  const fastInterval = keys.fast_interval ?? Math.min(duration.parse(defaultText("check.fast_interval")), interval);
+  if (fastInterval <= interval) return { ...check, fastInterval };
+  problems.error(
+    atKey(node, "fast_interval"),
+    `${formatDuration(fastInterval)} is longer than interval, ${formatDuration(interval)}`,
+  );
+  return undefined;
+}
+
+/** The server a check is aimed at. */
+export interface CheckedServer {
+  readonly address: IpAddress;
+  /** The port that is probed unless the check names one; undefined: it has to. */
+  readonly probePort: number | undefined;
+  /** The port that need not be named to people. */
+  readonly servicePort: number | undefined;
+  /** Why the check has to name a port: `web forwards directly`. */
+  readonly whyPort: string;
+  /** The service as written, where a problem is reported that an inherited check has only with this service. */
+  readonly service: MapNode;
+}
+
+export function checkSpec(check: ReadCheck, server: CheckedServer, problems: Problems): CheckSpec | undefined {
+  const { keys, type, options } = check;
+  const at = (key: string): At =>
+    isBelow(check.node.at, server.service.at)
+      ? atKey(check.node, key)
+      : within(within(server.service.at, "check"), key);
+  const port = keys.port ?? server.probePort;
+  if (port === undefined) problems.error(at("port"), `missing: ${server.whyPort}, so say which port to probe`);
+  const address = keys.address ?? server.address;
+  const source = keys.source;
+  if (source !== undefined && source.family !== address.family)
+    problems.error(at("source"), `${source.text} cannot reach ${address.text}: one is IPv4, the other IPv6`);
+  if (port === undefined || (source !== undefined && source.family !== address.family)) return undefined;
+
+  const elsewhere = {
+    address: address.text === server.address.text ? undefined : address.text,
+    port: port === server.servicePort ? undefined : port,
+  };
+  const asked = { type: type.name, options, source: source?.text };
+  const probe = canonical({ ...asked, target: formatEndpoint(address, port) });
+  const { interval, timeout, fall, rise, down_interval: downInterval } = keys;
+  const timings = { interval, fastInterval: check.fastInterval, downInterval, timeout, fall, rise };
+  return {
+    key: `${probe} ${canonical(timings)}`,
+    probe,
+    template: canonical({ ...asked, ...elsewhere }),
+    label: label(type.label(options), elsewhere),
+    type: type.name,
+    target: { address, port },
+    source,
+    ...timings,
+    options,
+  };
+}
+
+function label(what: string, elsewhere: { readonly address: string | undefined; readonly port: number | undefined }) {
+  const port = elsewhere.port === undefined ? "" : ` port ${elsewhere.port}`;
+  return elsewhere.address === undefined ? what + port : `${what}${port} at ${elsewhere.address}`;
+}
+
+/** What to do about a service of this protocol for which nothing is checked. */
+export function missingCheckWords(protocol: string): string {
+  const own =
+    protocol === "udp" ? "a udp check with `expect` or `silence: pass`" : "a check with a type and port that tells";
+  return `missing: a ${protocol} service inherits no tcp or http check; give it ${own}, or say \`check: none\``;
+}

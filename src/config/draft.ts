@@ -1,0 +1,90 @@
+import type { Forwarding, Protocol } from "../model/service.ts";
+import { type CheckReader, missingCheckWords, type ReadCheck } from "./checks.ts";
+import { forwardingOf, overlay } from "./forwarding.ts";
+import { descend, type Inherited, saysType, unsaidCheck } from "./inherit.ts";
+import type { Problems } from "./problems.ts";
+import { type ServerKeys, serverSchema } from "./schema.ts";
+import { type At, atKey, type MapNode, type Node, pick, within } from "./tree.ts";
+import { typed } from "./typed.ts";
+
+/** A server as written and inherited, before it meets the frontends of its service. */
+export interface ServerDraft {
+  readonly node: MapNode;
+  readonly keys: ServerKeys;
+  readonly forwarding: Forwarding;
+  /** The server's own port, in its address or beside it. */
+  readonly ownPort: number | undefined;
+  readonly portAt: At;
+  /** Empty: `check: none`. */
+  readonly checks: readonly ReadCheck[];
+}
+
+/** What stands above the servers of one service. */
+export interface Above {
+  /** The keys servers take over. `port` is not among them: it fills in only what an address leaves open. */
+  readonly base: MapNode;
+  readonly checks: Inherited;
+  /** Said of a server about which no level says anything; one node for all of them, so that it is read once. */
+  readonly unsaid: MapNode;
+  /** undefined behind a firewall mark. */
+  readonly protocol: Protocol | undefined;
+}
+
+const INHERITED = new Set(["weight", "forward", "tunnel"]);
+
+export function aboveServers(merged: MapNode, checks: Inherited, protocol: Protocol | undefined): Above {
+  const base = pick(merged, (key) => INHERITED.has(key));
+  return { base, checks, unsaid: unsaidCheck(checks.base, merged), protocol };
+}
+
+/** Reads one item of `servers`; undefined with its problems reported. */
+export function draftServer(
+  item: Node,
+  above: Above,
+  reader: CheckReader,
+  problems: Problems,
+): ServerDraft | undefined {
+  if (item.kind !== "map") {
+    problems.error(item.at, "expected a server such as { address: 10.0.0.11:8080 }");
+    return undefined;
+  }
+  const node = overlay(above.base, item);
+  const keys = typed(serverSchema, node, problems)?.value;
+  const checks = readChecks(descend(above.checks, item, problems), above, reader, problems);
+  if (keys === undefined) return undefined;
+  const forwarding = forwardingOf(keys, node, item, problems);
+  const { port } = keys.address;
+  if (port !== undefined && keys.port !== undefined && port !== keys.port)
+    problems.error(atKey(node, "port"), `the address says port ${port}: give it in one place`);
+  if (forwarding === undefined || checks === undefined) return undefined;
+  const portAt = atKey(node, port === undefined ? "port" : "address");
+  return { node, keys, forwarding, ownPort: port ?? keys.port, portAt, checks };
+}
+
+function readChecks(
+  { checks }: Inherited,
+  above: Above,
+  reader: CheckReader,
+  problems: Problems,
+): readonly ReadCheck[] | undefined {
+  const { protocol } = above;
+  const mustSay = protocol === "udp" || protocol === "sctp";
+  if (checks.kind === "none") {
+    problems.warning(checks.at, "nothing is checked: servers without a check always count as up");
+    return [];
+  }
+  if (checks.kind === "unsaid" && mustSay) {
+    problems.error(above.unsaid.at, missingCheckWords(protocol));
+    return undefined;
+  }
+  const nodes = checks.kind === "some" ? checks.nodes : [above.unsaid];
+  const read = nodes.map((node) => {
+    if (!mustSay || saysType(node)) return reader.read(node);
+    problems.error(
+      within(node.at, "type"),
+      `missing: a ${protocol} service inherits no tcp or http check to add this to`,
+    );
+    return undefined;
+  });
+  return read.every((check) => check !== undefined) ? read : undefined;
+}
