@@ -16,7 +16,9 @@ export interface HandlerContext {
   status(): StatusReply;
   statusInput(): StatusInput;
   /** Reads the file anew. `problems` as FILE:LINE:COL lines. */
-  reload(force: boolean): Promise<Result<ReloadReply, { readonly kind: "invalid" | "removes"; readonly problems: readonly string[] }>>;
+  reload(
+    force: boolean,
+  ): Promise<Result<ReloadReply, { readonly kind: "invalid" | "removes"; readonly problems: readonly string[] }>>;
 }
 
 /** All of /v1: request in, reply out. */
@@ -38,7 +40,10 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
       case "intent":
         return intent(context, request);
       default:
-        return problem(404, `nothing at /v1/${resource ?? ""}; there are status, services, drains, events, intent, reload`);
+        return problem(
+          404,
+          `nothing at /v1/${resource ?? ""}; there are status, services, drains, events, intent, reload`,
+        );
     }
   };
 }
@@ -53,8 +58,14 @@ const DRAIN = z.strictObject({
   service: z.string().min(1),
   from: names.min(1),
   to: names.default([]),
-  overMs: z.number().min(0).max(30 * 86_400_000),
-  everyMs: z.number().min(100).max(30 * 86_400_000),
+  overMs: z
+    .number()
+    .min(0)
+    .max(30 * 86_400_000),
+  everyMs: z
+    .number()
+    .min(100)
+    .max(30 * 86_400_000),
   minCapacity: z.number().min(0).max(1).optional(),
   allowEmpty: z.boolean().default(false),
   force: z.boolean().default(false),
@@ -77,7 +88,9 @@ async function services(context: HandlerContext, request: ApiRequest, path: read
   if (request.method !== "POST") return wrongMethod("POST");
   switch (action) {
     case "enable":
-      return withBody(ENABLE, request, async (body) => noted(await director.enable(service, server, order(request, body.reason))));
+      return withBody(ENABLE, request, async (body) =>
+        noted(await director.enable(service, server, order(request, body.reason))),
+      );
     case "disable":
       return withBody(DISABLE, request, async (body) => {
         const until = body.until === undefined ? undefined : (body.until as EpochMs);
@@ -97,8 +110,13 @@ async function reload(context: HandlerContext, request: ApiRequest): Promise<Api
     const done = await context.reload(force === true);
     if (done.ok) return json(done.value);
     const { kind, problems } = done.error;
-    if (kind === "invalid") return problem(422, "the configuration has problems; the running one stays in force", problems);
-    return problem(409, "the reload would take away more than reload.max_removed allows; --force does it all the same", problems);
+    if (kind === "invalid")
+      return problem(422, "the configuration has problems; the running one stays in force", problems);
+    return problem(
+      409,
+      "the reload would take away more than reload.max_removed allows; --force does it all the same",
+      problems,
+    );
   });
 }
 
@@ -108,16 +126,26 @@ async function drains(context: HandlerContext, request: ApiRequest, path: readon
   if (name === undefined) {
     if (request.method === "GET") return json({ drains: director.intent().drains.map((d) => statusOf(context, d)) });
     if (request.method !== "POST") return wrongMethod("GET, POST");
-    return withBody(DRAIN, request, async ({ service, overMs, everyMs, dryRun, minCapacity, requestId, reason: said, ...rest }) => {
-      const wanted = { ...rest, over: overMs, every: everyMs, minCapacity, requestId, reason: said };
-      const started = await director.startDrain(service, wanted, order(request, said), dryRun);
-      if (!started.ok) return refused(started.error);
-      const reply = statusOf(context, started.value);
-      return dryRun ? json({ ...reply, ...drainPlan(started.value, director.contextOf(service)!) }) : json(reply, 201);
-    });
+    return withBody(
+      DRAIN,
+      request,
+      async ({ service, overMs, everyMs, dryRun, minCapacity, requestId, reason: said, ...rest }) => {
+        const wanted = { ...rest, over: overMs, every: everyMs, minCapacity, requestId, reason: said };
+        const started = await director.startDrain(service, wanted, order(request, said), dryRun);
+        if (!started.ok) return refused(started.error);
+        const reply = statusOf(context, started.value);
+        return dryRun
+          ? json({ ...reply, ...drainPlan(started.value, director.contextOf(service)!) })
+          : json(reply, 201);
+      },
+    );
   }
   const drain = findDrain(director, name);
-  if (!drain) return problem(404, `no drain "${name}" and no service of that name with a drain; \`director drain list\` shows them`);
+  if (!drain)
+    return problem(
+      404,
+      `no drain "${name}" and no service of that name with a drain; \`director drain list\` shows them`,
+    );
   if (word === undefined) return request.method === "GET" ? json(statusOf(context, drain)) : wrongMethod("GET");
   if (request.method !== "POST") return wrongMethod("POST");
   if (!WORDS.has(word)) return problem(404, `no action "${word}"; there are ${[...WORDS].join(", ")}`);
@@ -140,10 +168,12 @@ function findDrain(director: Director, name: string): Drain | undefined {
   return here.find(isActive) ?? here.at(-1);
 }
 
-function statusOf(context: HandlerContext, drain: Drain): DrainStatus {
+export function statusOf(context: HandlerContext, drain: Drain): DrainStatus {
   const { director } = context;
   const { now, reconciler } = context.statusInput();
-  const service = director.config().services.find((s) => s.frontends.some((f) => drain.service.includes(serviceKey(f))));
+  const service = director
+    .config()
+    .services.find((s) => s.frontends.some((f) => drain.service.includes(serviceKey(f))));
   const olds = service?.servers.filter((s) => drain.from.includes(s.key)) ?? [];
   const counts = olds.map((server) => director.connectionsOf(service!, server));
   const connections = counts.includes(undefined) ? undefined : counts.reduce<number>((sum, n) => sum + n!, 0);
@@ -181,7 +211,11 @@ async function intent(context: HandlerContext, request: ApiRequest): Promise<Api
   });
 }
 
-async function withBody<T>(schema: z.ZodType<T>, request: ApiRequest, use: (body: T) => Promise<ApiReply>): Promise<ApiReply> {
+async function withBody<T>(
+  schema: z.ZodType<T>,
+  request: ApiRequest,
+  use: (body: T) => Promise<ApiReply>,
+): Promise<ApiReply> {
   const parsed = schema.safeParse(request.body ?? {});
   if (parsed.success) return use(parsed.data);
   const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`);
@@ -196,7 +230,12 @@ function noted(done: Result<string | undefined, Refusal>): ApiReply {
   return done.ok ? json(done.value === undefined ? {} : { note: done.value }) : refused(done.error);
 }
 
-const STATUS_OF: Readonly<Record<Refusal["kind"], number>> = { "not-found": 404, conflict: 409, unwritable: 503, invalid: 400 };
+const STATUS_OF: Readonly<Record<Refusal["kind"], number>> = {
+  "not-found": 404,
+  conflict: 409,
+  unwritable: 503,
+  invalid: 400,
+};
 
 function refused(refusal: Refusal): ApiReply {
   return problem(STATUS_OF[refusal.kind], refusal.problem);
@@ -207,7 +246,11 @@ function wrongMethod(allowed: string): ApiReply {
 }
 
 /** For VRRP and BGP scripts: 200 when ready (the whole director, or one service), 503 when not. */
-export function readyHandler(context: HandlerContext, ready: () => boolean, api: (request: ApiRequest) => Promise<ApiReply>) {
+export function readyHandler(
+  context: HandlerContext,
+  ready: () => boolean,
+  api: (request: ApiRequest) => Promise<ApiReply>,
+) {
   return async (request: ApiRequest): Promise<ApiReply> => {
     switch (request.path[0]) {
       case "healthz":

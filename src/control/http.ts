@@ -17,7 +17,12 @@ export interface ApiRequest {
 export type ApiReply =
   | { readonly kind: "json"; readonly status: number; readonly body: unknown; readonly etag?: string }
   | { readonly kind: "text"; readonly status: number; readonly body: string }
-  | { readonly kind: "problem"; readonly status: number; readonly detail: string; readonly problems?: readonly string[] }
+  | {
+      readonly kind: "problem";
+      readonly status: number;
+      readonly detail: string;
+      readonly problems?: readonly string[];
+    }
   /** Lines until the client has enough. `start` gets the writer and returns what ends it. */
   | { readonly kind: "stream"; readonly start: (write: (line: string) => boolean, end: () => void) => () => void };
 
@@ -60,7 +65,13 @@ export function sendReply(response: ServerResponse, reply: ApiReply): void {
       return;
     case "problem": {
       const { status, detail, problems } = reply;
-      const body = { type: "about:blank", title: TITLES[status] ?? "Error", status, detail, ...(problems ? { problems } : {}) };
+      const body = {
+        type: "about:blank",
+        title: TITLES[status] ?? "Error",
+        status,
+        detail,
+        ...(problems ? { problems } : {}),
+      };
       send(response, status, "application/problem+json", `${JSON.stringify(body)}\n`);
       return;
     }
@@ -93,7 +104,13 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Unavailable",
 };
 
-function send(response: ServerResponse, status: number, type: string, body: string, more: Record<string, string> = {}): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  more: Record<string, string> = {},
+): void {
   response.writeHead(status, {
     "content-type": type,
     "content-length": Buffer.byteLength(body),

@@ -24,11 +24,17 @@ interface Door {
 /** Commands and reading, or reading alone, over a unix socket. A stale socket file is replaced; a living daemon's never.
  *  @throws Error that names the path and the remedy */
 export async function listenUnix(
-  options: { readonly path: string; readonly mode: number; readonly group: string | undefined; readonly readOnly: boolean },
+  options: {
+    readonly path: string;
+    readonly mode: number;
+    readonly group: string | undefined;
+    readonly readOnly: boolean;
+  },
   handler: Handler,
 ): Promise<Listening> {
   const { path, mode, group, readOnly } = options;
-  if (await answers(path)) throw new Error(`${path}: another director answers there; stop it first, or give this one its own control.socket`);
+  if (await answers(path))
+    throw new Error(`${path}: another director answers there; stop it first, or give this one its own control.socket`);
   const gid = group === undefined ? undefined : groupId(group);
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   removeStale(path);
@@ -57,22 +63,30 @@ export async function listenUnix(
 export async function listenTcp(endpoint: Endpoint, hosts: readonly string[], handler: Handler): Promise<Listening> {
   const where = formatEndpoint(endpoint.address, endpoint.port);
   const hostAllowed = (host: string) => {
-    const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1").toLowerCase();
+    const name = host
+      .replace(/:\d+$/, "")
+      .replace(/^\[(.*)\]$/, "$1")
+      .toLowerCase();
     return isIP(name) !== 0 || name === "localhost" || hosts.includes(name);
   };
   const server = serverFor({ handler, readOnly: true, hostAllowed });
   try {
     await listening(server, () => server.listen(endpoint.port, endpoint.address.text));
   } catch (cause) {
-    throw new Error(`cannot listen on ${where} (http.listen): ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new Error(`cannot listen on ${where} (http.listen): ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   }
   return { where, close: () => closed(server) };
 }
 
 function serverFor(door: Door): Server {
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 }, (request, response) => {
-    void answer(door, request, response);
-  });
+  const server = createServer(
+    { headersTimeout: 5_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 },
+    (request, response) => {
+      void answer(door, request, response);
+    },
+  );
   server.maxConnections = 64;
   return server;
 }
@@ -89,9 +103,11 @@ async function answer(door: Door, request: IncomingMessage, response: ServerResp
 
 /** What must not even be looked at: other sites' browsers, and commands where only reading is allowed. */
 function refusal(door: Door, request: IncomingMessage): ApiReply | undefined {
-  if (request.headers.origin !== undefined) return problem(403, "requests with an Origin header are refused: no web page commands director");
+  if (request.headers.origin !== undefined)
+    return problem(403, "requests with an Origin header are refused: no web page commands director");
   const host = request.headers.host ?? "";
-  if (!door.hostAllowed(host)) return problem(403, `Host "${host}" is not one of ours (over the unix socket it is "director"; see http.hosts)`);
+  if (!door.hostAllowed(host))
+    return problem(403, `Host "${host}" is not one of ours (over the unix socket it is "director"; see http.hosts)`);
   if (door.readOnly && request.method !== "GET" && request.method !== "HEAD")
     return problem(405, "this socket is for reading; commands go over control.socket");
   return undefined;
@@ -109,7 +125,10 @@ async function parsed(request: IncomingMessage): Promise<ApiRequest> {
   const actor = request.headers["director-actor"];
   return {
     method: request.method === "HEAD" ? "GET" : (request.method ?? "GET"),
-    path: url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent),
+    path: url.pathname
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent),
     query: url.searchParams,
     body: await readBody(request),
     // As claimed: the socket's permissions decide who may speak at all.
@@ -161,6 +180,9 @@ function groupId(name: string): number {
     .split("\n")
     .find((entry) => entry.startsWith(`${name}:`));
   const gid = Number(line?.split(":")[2]);
-  if (line === undefined || !Number.isInteger(gid)) throw new Error(`control.group: there is no group "${name}"; create it (groupadd --system ${name}) or name another`);
+  if (line === undefined || !Number.isInteger(gid))
+    throw new Error(
+      `control.group: there is no group "${name}"; create it (groupadd --system ${name}) or name another`,
+    );
   return gid;
 }

@@ -530,9 +530,8 @@ export function createDirector(options: DirectorOptions) {
       return service && contextOf(service);
     },
 
-    /** Loads the state, adopts the table, probes, writes. Resolves when every check has its first verdict and the table was written once, or
-     *  after 10s with what is still open. */
-    async start(): Promise<readonly string[]> {
+    /** Reads the stored intent; to be called before anything else. */
+    async load(): Promise<void> {
       const now = clock.now();
       const loaded = await store.load();
       freshState = loaded.kind === "none";
@@ -551,6 +550,11 @@ export function createDirector(options: DirectorOptions) {
       const intent = { ...stored, drains: stored.drains.map((d) => recovered(d, gap, now.mono)) };
       intents = createIntents(store, intent, () => {});
       for (const [i, drain] of intent.drains.entries()) if (drain !== stored.drains[i]) reportDrain(drain);
+    },
+
+    /** Adopts the table, probes, writes. Resolves when every check has its first verdict and the table was written once, or after 10s with
+     *  the checks that are still open. */
+    async start(): Promise<readonly string[]> {
       track(reconciler.run(stopping.signal));
       await reconciler.settled();
       startProbing();

@@ -1,7 +1,7 @@
-import { isReady, decide } from "../policy/desired.ts";
+import type { Millis } from "../model/time.ts";
+import { decide, isReady } from "../policy/desired.ts";
 import type { Drain } from "../policy/drain.ts";
 import { cycleOf } from "../policy/shares.ts";
-import type { Millis } from "../model/time.ts";
 import type { DrainContext } from "./drains.ts";
 
 /** What a drain would do, before it begins. */
@@ -30,8 +30,13 @@ export function drainPlan(drain: Drain, { service, intent }: DrainContext): Drai
   });
   const warnings: string[] = [];
   if (service.scheduler !== "wrr")
-    warnings.push(`scheduler ${service.scheduler} does not follow weights step by step: shares may move only when the old reaches weight 0`);
-  if (service.persistence) warnings.push("persistence: clients that are known stay with the old until it is at weight 0; steps only move new ones");
+    warnings.push(
+      `scheduler ${service.scheduler} does not follow weights step by step: shares may move only when the old reaches weight 0`,
+    );
+  if (service.persistence)
+    warnings.push(
+      "persistence: clients that are known stay with the old until it is at weight 0; steps only move new ones",
+    );
   const disabled = service.servers.filter((s) => !isReady({ kind: "no-check" }, intent.servers.get(s.key)));
   if (disabled.length > 0) warnings.push(`not serving anyway: ${disabled.map((s) => s.name).join(", ")}`);
   return { plan, warnings };

@@ -1,4 +1,4 @@
-import type { CheckState } from "../health/machine.ts";
+import { type CheckState, unknown } from "../health/machine.ts";
 import { type CheckInput, isUp, type ServerVerdict, serverVerdict } from "../health/server.ts";
 import type { IpvsTable } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
@@ -12,6 +12,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
+import type { MonotonicMs } from "../model/time.ts";
 import type { Beginning } from "../probe/engine.ts";
 
 /** What holds of servers beyond their checks' own states: since our start, or since the last reload. */
@@ -40,8 +41,9 @@ export function verdictOf(service: Service, server: RealServer, beliefs: Beliefs
   const unproven = beliefs.unproven.get(service.key);
   const checks: CheckInput[] = [];
   for (const spec of server.checks) {
-    const known = stateOf(spec.key);
-    if (known) checks.push({ label: spec.label, state: known.state, unproven: unproven?.has(spec.template) ?? false });
+    // A check that does not run yet (before the first pass) says nothing; without it the server would seem to have no check at all.
+    const state = stateOf(spec.key)?.state ?? unknown(false, 0 as MonotonicMs);
+    checks.push({ label: spec.label, state, unproven: unproven?.has(spec.template) ?? false });
   }
   return serverVerdict(checks, beliefs.presumedUp.get(service.key)?.has(server.key) ?? false);
 }

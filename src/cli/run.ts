@@ -1,0 +1,259 @@
+import { randomBytes } from "node:crypto";
+import { dirname, join, resolve } from "node:path";
+import { formatProblem } from "../config/parse.ts";
+import { removalRefusals } from "../config/reload.ts";
+import { apiHandler, type HandlerContext, readyHandler, statusOf } from "../control/handlers.ts";
+import { type Listening, listenTcp, listenUnix } from "../control/server.ts";
+import type { ReloadReply, StatusReply } from "../control/shapes.ts";
+import { createDirector } from "../director/director.ts";
+import { createEventLog } from "../director/events.ts";
+import { problemsOf } from "../director/problems.ts";
+import { type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
+import { ipvsadmTable } from "../kernel/ipvsadm.ts";
+import { memoryTable } from "../kernel/memory.ts";
+import type { Config } from "../model/config.ts";
+import { err, ok, type Result } from "../model/result.ts";
+import type { EpochMs } from "../model/time.ts";
+import { chosenFormat, createLog, logEvent } from "../observe/log.ts";
+import { probeTypes } from "../probe/registry.ts";
+import { bootId, sysctl } from "../runtime/boot.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { createNotifier } from "../runtime/notify.ts";
+import { upFiles } from "../runtime/up-files.ts";
+import { fileStore } from "../state/store.ts";
+import { loadConfigFile } from "./config-file.ts";
+import { VERSION } from "./version.ts";
+
+const EX_CONFIG = 78;
+
+type ReloadRefusal = { readonly kind: "invalid" | "removes"; readonly problems: readonly string[] };
+
+/** The daemon, from the file to the last signal. Returns the exit code: 78 for a bad configuration, 1 when it could not start. */
+export async function runDaemon({ configFile }: { readonly configFile: string }): Promise<number> {
+  const file = resolve(configFile);
+  const first = loadConfigFile(file);
+  for (const problem of first.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  if (!first.config) return EX_CONFIG;
+  // A journal that is restarted closes our output for a moment: no reason to end.
+  process.stdout.on("error", () => {});
+  process.stderr.on("error", () => {});
+  return serve(file, first.config);
+}
+
+async function serve(file: string, initial: Config): Promise<number> {
+  const format = chosenFormat(initial.log.format, process.env, process.stdout.isTTY);
+  const log = createLog(initial.log.level, format, (line) => void process.stdout.write(line));
+  const events = createEventLog(() => Date.now() as EpochMs);
+  events.follow((event) => logEvent(log, event));
+  const notifier = createNotifier(process.env, (problem) => log.warn(problem));
+  const startedAt = Date.now();
+  let loadedAt = startedAt;
+  let lastReload: StatusReply["config"]["lastReload"];
+  let ready = false;
+  let reloading: Promise<unknown> = Promise.resolve();
+  const up = upFiles(join(dirname(initial.control.socket), "up"), (problem) => log.warn(problem));
+
+  const director = createDirector({
+    clock: systemClock,
+    kernel:
+      initial.ipvs.backend === "memory"
+        ? memoryTable()
+        : ipvsadmTable({ command: initial.ipvs.command, timeoutMs: initial.ipvs.timeout }),
+    store: fileStore(initial.state.directory),
+    probeTypes,
+    config: initial,
+    events,
+    bootId: bootId(),
+    heartbeat: notifier.heartbeat ?? Number.POSITIVE_INFINITY,
+    sysctl: (name) => sysctl(`net/ipv4/vs/${name}`),
+    newId: () => `d-${randomBytes(4).toString("hex")}`,
+    onPass: () => {
+      notifier.alive();
+      if (ready) writeUpFiles();
+    },
+    ...(log.isLevelEnabled("debug")
+      ? {
+          onProbe: (record, outcome, probedAt, tookMs) => {
+            const { label, target, key } = record.spec;
+            const endpoint = `${target.address.text} ${target.port}`;
+            const what = outcome.kind === "pass" ? outcome.detail : outcome.reason;
+            log.debug(
+              { check: key, startedAt: probedAt, tookMs, outcome: outcome.kind },
+              `probe ${label} ${endpoint}: ${outcome.kind}: ${what}`,
+            );
+          },
+        }
+      : {}),
+  });
+
+  function statusInput(): StatusInput {
+    return {
+      now: systemClock.now(),
+      reconciler: director.reconciler(),
+      services: director.config().services,
+      intentOf: (service) => director.intents().of(service),
+      record: director.record,
+      unproven: director.unprovenOf,
+    };
+  }
+
+  function status(): StatusReply {
+    const input = statusInput();
+    const problem = director.intents().problem();
+    const reply = {
+      version: VERSION,
+      mode: director.config().ipvs.mode,
+      now: input.now.epoch,
+      startedAt,
+      ready,
+      config: { file, loadedAt, lastReload },
+      table: tableStatus(input.reconciler, input.now),
+      state: { writable: problem === undefined, problem },
+      services: input.services.map((service) => serviceStatus(service, input)),
+      drains: director.intent().drains.map((drain) => statusOf(context, drain)),
+    };
+    return { ...reply, problems: problemsOf(reply) };
+  }
+
+  function writeUpFiles(): void {
+    const input = statusInput();
+    up.write(new Map(input.services.map((service) => [service.name, serviceStatus(service, input).up])));
+  }
+
+  /** One after the other: two reloads at once would each judge against a configuration that the other replaces. */
+  function reload(force: boolean): Promise<Result<ReloadReply, ReloadRefusal>> {
+    const turn = reloading.then(() => reloadNow(force));
+    reloading = turn.catch(() => {});
+    return turn;
+  }
+
+  async function reloadNow(force: boolean): Promise<Result<ReloadReply, ReloadRefusal>> {
+    await notifier.reloading();
+    const done = await tryReload(force);
+    const problems = done.ok ? [] : done.error.problems;
+    lastReload = { at: Date.now(), ok: done.ok, problems };
+    for (const problem of problems) events.record({ kind: "reload", severity: "error", message: `reload: ${problem}` });
+    events.record(
+      done.ok
+        ? { kind: "reload", severity: "info", message: `reloaded ${file}` }
+        : {
+            kind: "reload",
+            severity: "error",
+            message: `reload refused, nothing changed: ${problems.length} problems`,
+          },
+    );
+    await notifier.ready(done.ok ? statusLine() : "reload refused: the running configuration stays in force");
+    return done;
+  }
+
+  async function tryReload(force: boolean): Promise<Result<ReloadReply, ReloadRefusal>> {
+    const old = director.config();
+    const { config, problems } = loadConfigFile(file);
+    const warnings = problems.filter((p) => p.severity === "warning").map(formatProblem);
+    if (!config)
+      return err({ kind: "invalid", problems: problems.filter((p) => p.severity === "error").map(formatProblem) });
+    const removed = force ? [] : removalRefusals(old, config);
+    if (removed.length > 0) return err({ kind: "removes", problems: removed });
+    const fixed = needRestart(initial, config);
+    await director.reload(config);
+    if (config.log.level !== old.log.level) log.level = config.log.level;
+    loadedAt = Date.now();
+    for (const warning of [...warnings, ...fixed])
+      events.record({ kind: "reload", severity: "warning", message: `reload: ${warning}` });
+    return ok({ changed: true, warnings: [...warnings, ...fixed], unproven: unprovenChecks() });
+  }
+
+  function unprovenChecks(): readonly string[] {
+    const { services } = director.config();
+    return services.flatMap((service) =>
+      serviceStatus(service, statusInput()).unproven.map((check) => `${service.name}: ${check}`),
+    );
+  }
+
+  function statusLine(): string {
+    const { services } = director.config();
+    return `${services.length} services, ${services.reduce((sum, s) => sum + s.servers.length, 0)} servers`;
+  }
+
+  const context: HandlerContext = { director, status, statusInput, reload };
+  const doors: Listening[] = [];
+  const signals = catchSignals();
+  signals.onReload(() => void reload(false));
+  await director.load();
+  try {
+    const api = apiHandler(context);
+    const { control, http } = initial;
+    doors.push(
+      await listenUnix({ path: control.socket, mode: control.mode, group: control.group, readOnly: false }, api),
+    );
+    if (control.readOnly) {
+      const { socket, mode } = control.readOnly;
+      doors.push(await listenUnix({ path: socket, mode, group: undefined, readOnly: true }, api));
+    }
+    for (const endpoint of http?.listen ?? [])
+      doors.push(
+        await listenTcp(
+          endpoint,
+          http?.hosts ?? [],
+          readyHandler(context, () => ready, api),
+        ),
+      );
+  } catch (error) {
+    log.fatal(error instanceof Error ? error.message : String(error));
+    for (const door of doors) await door.close();
+    return 1;
+  }
+  log.info(
+    { config: file, version: VERSION },
+    `director ${VERSION} with ${file}: ${statusLine()}; commands at ${initial.control.socket}`,
+  );
+
+  const starting = director.start();
+  reloading = starting;
+  const waiting = await Promise.race([starting, signals.stop.then(() => undefined)]);
+  if (waiting !== undefined) {
+    ready = true;
+    writeUpFiles();
+    if (waiting.length > 0) log.warn(`ready, though ${waiting.length} checks have no verdict yet`);
+    log.info({ ready: true }, `ready: ${statusLine()}`);
+    await notifier.ready(statusLine());
+  }
+
+  const signal = await signals.stop;
+  log.info(`${signal}: stopping; the table stays as it is`);
+  await notifier.stopping();
+  for (const door of doors) await door.close();
+  await director.stop();
+  up.remove();
+  log.info("stopped");
+  return 0;
+}
+
+/** The first SIGTERM or SIGINT ends in order, the second at once. */
+function catchSignals() {
+  const stop = Promise.withResolvers<NodeJS.Signals>();
+  let stopping = false;
+  for (const name of ["SIGTERM", "SIGINT"] as const)
+    process.on(name, () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      stop.resolve(name);
+    });
+  return { stop: stop.promise, onReload: (listener: () => void) => void process.on("SIGHUP", listener) };
+}
+
+/** Keys that a running director cannot change. */
+function needRestart(running: Config, next: Config): readonly string[] {
+  const pairs: readonly (readonly [string, unknown, unknown])[] = [
+    ["control", running.control, next.control],
+    ["http", running.http, next.http],
+    ["state.directory", running.state.directory, next.state.directory],
+    ["ipvs.backend", running.ipvs.backend, next.ipvs.backend],
+    ["ipvs.command", running.ipvs.command, next.ipvs.command],
+    ["ipvs.timeout", running.ipvs.timeout, next.ipvs.timeout],
+    ["log.format", running.log.format, next.log.format],
+  ];
+  return pairs
+    .filter(([, before, after]) => JSON.stringify(before) !== JSON.stringify(after))
+    .map(([key]) => `${key} changed: it takes effect when director is restarted`);
+}
