@@ -6,7 +6,7 @@ import { defaultText } from "./defaults.ts";
 import { typeOf } from "./inherit.ts";
 import type { Problems } from "./problems.ts";
 import { duration } from "./scalars.ts";
-import { type CheckKeys, checkSchema } from "./schema.ts";
+import { type CheckKeys, checkSchema } from "./service-keys.ts";
 import { didYouMean } from "./suggest.ts";
 import { type At, atKey, isBelow, type MapNode, pick, within } from "./tree.ts";
 import { type Extent, knownKeys, typed } from "./typed.ts";

@@ -3,7 +3,7 @@ import { type CheckReader, missingCheckWords, type ReadCheck } from "./checks.ts
 import { forwardingOf, overlay } from "./forwarding.ts";
 import { descend, type Inherited, saysType, unsaidCheck } from "./inherit.ts";
 import type { Problems } from "./problems.ts";
-import { type ServerKeys, serverSchema } from "./schema.ts";
+import { type ServerKeys, serverSchema } from "./service-keys.ts";
 import { type At, atKey, type MapNode, type Node, pick, within } from "./tree.ts";
 import { typed } from "./typed.ts";
 

@@ -1,6 +1,6 @@
 import type { Forwarding } from "../model/service.ts";
 import type { Problems } from "./problems.ts";
-import type { ServerKeys } from "./schema.ts";
+import type { ServerKeys } from "./service-keys.ts";
 import { atKey, child, type MapNode, merge, pick, scalarText } from "./tree.ts";
 
 /** Merges one level of settings over another. A level that chooses another forwarding method does not inherit the tunnel's settings. */

@@ -1,6 +1,6 @@
 import type { Frontend } from "../model/service.ts";
 import type { Problems } from "./problems.ts";
-import type { ServiceKeys } from "./schema.ts";
+import type { ServiceKeys } from "./service-keys.ts";
 import { type At, atKey, child, type MapNode } from "./tree.ts";
 
 /** A frontend and where it was written. */

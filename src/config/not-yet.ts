@@ -1,4 +1,5 @@
-import type { FileKeys, ServiceKeys } from "./schema.ts";
+import type { FileKeys } from "./schema.ts";
+import type { ServiceKeys } from "./service-keys.ts";
 
 /** What is read and checked but not acted upon by this version. Whoever builds it deletes its line. */
 export const NOT_YET: {

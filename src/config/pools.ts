@@ -1,7 +1,7 @@
 import type { CheckReader } from "./checks.ts";
 import { descend, type Inherited, NOTHING_INHERITED } from "./inherit.ts";
 import type { Problems } from "./problems.ts";
-import { defaultsSchema, poolSchema, serverSchema } from "./schema.ts";
+import { defaultsSchema, poolSchema, serverSchema } from "./service-keys.ts";
 import { didYouMean } from "./suggest.ts";
 import { type At, child, type MapNode, type Node, scalarText, spot, within } from "./tree.ts";
 import { quoted, typed } from "./typed.ts";

@@ -1,6 +1,6 @@
 import type { Frontend, Persistence } from "../model/service.ts";
 import type { Problems } from "./problems.ts";
-import type { ServiceKeys } from "./schema.ts";
+import type { ServiceKeys } from "./service-keys.ts";
 import { atKey, child, type MapNode } from "./tree.ts";
 
 /** The names under which ipvsadm lists the first two flags of these schedulers (ip_vs.h: IP_VS_SVC_F_SCHED_SH_FALLBACK and so on are

@@ -1,245 +1,12 @@
 import { z } from "zod";
-import { defaultText } from "./defaults.ts";
-import {
-  hostName,
-  interfaceName,
-  label,
-  labelValue,
-  NETMASK,
-  name,
-  netmask,
-  quorumMark,
-  serverAddress,
-  socketPath,
-  unicast,
-  unicastEndpoint,
-  wholeSeconds,
-} from "./field-scalars.ts";
-import { absolutePath, bool, durationFrom, endpoint, integer, octalMode, oneOf, port, share, text } from "./scalars.ts";
+import type { ProbeTypes } from "./checks.ts";
+import { globalKeys } from "./global-keys.ts";
+import { bool, text } from "./scalars.ts";
+import { checkSchema, defaultsSchema, poolSchema, serverSchema, serviceSchema } from "./service-keys.ts";
 
 /*
- * Every key of director.conf with its type, its default and what it is for. Rules across several keys stand in the file that builds the
- * thing; the keys of a check type stand beside its probe. What may come from `defaults`, a pool or the service itself is read after merging.
+ * The file as a whole. Every key of director.conf has its type, its default and what it is for in the two files above, and nowhere else.
  */
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-/** The longest for anything that is waited for: above 24.8 days timers overflow, and nobody means more than a day. */
-const DAY = 24 * 60 * MINUTE;
-
-/** The kernel's schedulers (ipvsadm(8), --scheduler; twos is in newer kernels only). */
-export const SCHEDULERS = [
-  "rr",
-  "wrr",
-  "lc",
-  "wlc",
-  "lblc",
-  "lblcr",
-  "dh",
-  "sh",
-  "mh",
-  "sed",
-  "nq",
-  "fo",
-  "ovf",
-  "twos",
-] as const;
-
-/** What ipvsadm(8) knows after --sched-flags. */
-const SCHEDULER_FLAGS = ["sh-fallback", "sh-port", "mh-fallback", "mh-port", "flag-1", "flag-2", "flag-3"] as const;
-
-/** Turns off what `defaults` or a pool switched on. */
-function noneOr<T extends z.ZodType>(schema: T, expected: string): z.ZodUnion<[z.ZodLiteral<"none">, T]> {
-  return z.union([z.literal("none"), schema], { error: `${expected}, or none` });
-}
-
-const tunnel = z
-  .strictObject({
-    type: oneOf("ipip", "gue", "gre").prefault(defaultText("tunnel.type")),
-    port: port.optional().describe("gue only: the UDP port the real server takes tunnelled packets on"),
-    checksum: oneOf("none", "checksum", "remote")
-      .prefault(defaultText("tunnel.checksum"))
-      .describe("gue: none, checksum or remote; gre: none or checksum"),
-  })
-  .describe("How packets are wrapped for `forward: tunnel`");
-
-const forward = oneOf("masquerade", "direct", "tunnel").describe("How packets reach the real server");
-
-const persistence = z.strictObject({
-  timeout: wholeSeconds.describe(
-    "A client stays with its server for this long after its last connection, 1s to 31 days",
-  ),
-  netmask: z
-    .union([netmask, z.strictObject({ ipv4: netmask.optional(), ipv6: netmask.optional() })], { error: NETMASK })
-    .optional()
-    .describe("Clients that share these leading bits stay together; { ipv4: 24, ipv6: 64 } where a service has both"),
-  engine: oneOf("sip").optional().describe("Keep calls together by Call-ID instead of address (udp only)"),
-});
-
-export const sorryServerSchema = z.strictObject({
-  address: serverAddress.describe("Where clients go while quorum is lost"),
-  port: port.optional(),
-  forward: forward.prefault(defaultText("server.forward")),
-  tunnel: tunnel.optional(),
-});
-
-/** Checks are read apart, after the rules of inheritance (checks.ts). */
-const check = z.unknown().meta({ $ref: "#/$defs/check" }).optional();
-const checks = z
-  .unknown()
-  .meta({ type: "array", minItems: 1, items: { $ref: "#/$defs/checkMap" } })
-  .optional();
-
-/** What servers take over from their service where they say nothing themselves. */
-const forServers = {
-  port: port.optional().describe("The servers' port where an address has none; without it, the virtual service's"),
-  weight: integer(0, 65_535)
-    .prefault(defaultText("server.weight"))
-    .describe("Share of new connections; 0 is a standby"),
-  forward: forward.prefault(defaultText("server.forward")),
-  tunnel: tunnel.optional(),
-  check,
-  checks,
-};
-
-/** What may stand in defaults, pools and services alike. */
-const shared = {
-  ...forServers,
-  scheduler: oneOf(...SCHEDULERS).prefault(defaultText("service.scheduler")),
-  scheduler_flags: z.array(oneOf(...SCHEDULER_FLAGS)).optional(),
-  one_packet: bool
-    .prefault(defaultText("service.one_packet"))
-    .describe("Schedule every datagram by itself (udp, or a mark that holds udp only)"),
-  persistence: noneOr(persistence, "expected a map").optional(),
-  on_failure: oneOf("auto", "quiesce", "remove").prefault(defaultText("service.on_failure")),
-  initial: oneOf("adopt", "up", "down").prefault(defaultText("service.initial")),
-  quorum: z
-    .strictObject({
-      up: quorumMark.prefault(defaultText("service.quorum.up")),
-      down: quorumMark.prefault(defaultText("service.quorum.down")),
-    })
-    .prefault({})
-    .describe("Regained at `up` healthy servers, lost below `down`"),
-  sorry_server: noneOr(sorryServerSchema, "expected a map").optional(),
-  fail_open: oneOf("never", "all-down").prefault(defaultText("service.fail_open")),
-  slow_start: noneOr(durationFrom(SECOND, DAY), "expected a duration such as 500ms, 10s or 5m").optional(),
-  removal_grace: durationFrom(0, 7 * DAY).prefault(defaultText("service.removal_grace")),
-};
-
-const protocol = oneOf("tcp", "udp", "sctp").prefault(defaultText("service.protocol"));
-const allowEmpty = bool.optional().describe("No servers (or services) at all is meant so");
-
-/** Read item by item, each with its own schema (service.ts, servers.ts). */
-function listOf(definition: string): z.ZodType {
-  return z.unknown().meta({ type: ["array", "null"], items: { $ref: `#/$defs/${definition}` } });
-}
-
-export const serverSchema = z.strictObject({
-  name: name.optional().describe("Default: the address"),
-  address: serverAddress.describe("With or without a port"),
-  labels: z
-    .record(label, labelValue)
-    .prefault({})
-    .describe("For choosing servers on the command line: --from label=color=blue"),
-  ...forServers,
-});
-
-export const defaultsSchema = z.strictObject({ protocol, ...shared });
-
-export const poolSchema = z.strictObject({
-  servers: listOf("server").optional(),
-  allow_empty: allowEmpty,
-  ...shared,
-});
-
-export const serviceSchema = z.strictObject({
-  name: name.describe("Unique in all files"),
-  vip: unicastEndpoint.optional().describe("What clients connect to, ADDRESS:PORT"),
-  vips: z.array(unicastEndpoint).min(1, { error: "may not be empty" }).optional(),
-  fwmark: integer(1, 4_294_967_295).optional().describe("Instead of vip: all packets with this firewall mark"),
-  family: oneOf("ipv4", "ipv6").optional().describe("With fwmark only; default: the families of its servers"),
-  protocol,
-  pool: name.optional().describe("Take the servers, and what else stands there, from pools"),
-  servers: listOf("server").optional(),
-  allow_empty: allowEmpty,
-  ...shared,
-});
-
-/** The keys of every check; those of its type come on top. */
-export const checkSchema = z.strictObject({
-  type: text.prefault(defaultText("check.type")),
-  interval: durationFrom(100, DAY).prefault(defaultText("check.interval")).describe("Start to start"),
-  timeout: durationFrom(10, DAY)
-    .prefault(defaultText("check.timeout"))
-    .describe("Total deadline of one probe: connect, TLS, sending and reading"),
-  fall: integer(1, 100).prefault(defaultText("check.fall")).describe("Failures in a row until down"),
-  rise: integer(1, 100).prefault(defaultText("check.rise")).describe("Passes in a row until up"),
-  fast_interval: durationFrom(100, DAY)
-    .optional()
-    .meta({ default: defaultText("check.fast_interval") })
-    .describe("From the first failure until down; at most interval"),
-  down_interval: durationFrom(100, DAY).prefault(defaultText("check.down_interval")).describe("While down"),
-  address: unicast.optional().describe("Probe this address instead of the server's"),
-  port: port.optional().describe("Probe this port instead of the server's"),
-  source: unicast.optional().describe("Probe from this local address"),
-});
-
-const readOnlySocket = z.strictObject({
-  socket: socketPath,
-  mode: octalMode.prefault(defaultText("control.read_only.mode")),
-});
-
-const globals = {
-  ipvs: z
-    .strictObject({
-      mode: oneOf("manage", "observe")
-        .prefault(defaultText("ipvs.mode"))
-        .describe("observe: probe, decide, show the difference, never write"),
-      backend: oneOf("ipvsadm", "memory").prefault(defaultText("ipvs.backend")),
-      command: absolutePath.prefault(defaultText("ipvs.command")),
-      timeout: durationFrom(100, 10 * MINUTE)
-        .prefault(defaultText("ipvs.timeout"))
-        .describe("A hanging call is killed"),
-      resync: durationFrom(SECOND, DAY).prefault(defaultText("ipvs.resync")).describe("Full read back"),
-      drift: oneOf("repair", "report")
-        .prefault(defaultText("ipvs.drift"))
-        .describe("What someone else changed in our services"),
-      sync: z
-        .strictObject({ role: oneOf("master", "backup"), interface: interfaceName, id: integer(0, 255) })
-        .optional()
-        .describe("The kernel's connection sync daemon"),
-    })
-    .prefault({}),
-  state: z
-    .strictObject({ directory: absolutePath.prefault(defaultText("state.directory")) })
-    .prefault({})
-    .describe("Where what was commanded survives a restart"),
-  control: z
-    .strictObject({
-      socket: socketPath.prefault(defaultText("control.socket")),
-      mode: octalMode.prefault(defaultText("control.mode")),
-      group: text.optional().describe("Default: the process's own"),
-      read_only: readOnlySocket.optional().describe("A second socket that answers GET only"),
-    })
-    .prefault({}),
-  http: z
-    .strictObject({
-      listen: z.array(endpoint).min(1, { error: "may not be empty: leave http out for no listener" }),
-      hosts: z.array(hostName).optional().describe("Names clients may ask for besides localhost and addresses"),
-    })
-    .optional()
-    .describe("Read-only: /metrics /healthz /readyz and the status page"),
-  log: z
-    .strictObject({
-      level: oneOf("debug", "info", "warn", "error").prefault(defaultText("log.level")),
-      format: oneOf("auto", "journal", "text", "json").prefault(defaultText("log.format")),
-    })
-    .prefault({}),
-  reload: z
-    .strictObject({ max_removed: share.prefault(defaultText("reload.max_removed")) })
-    .prefault({})
-    .describe("A reload that takes away more of the services, or of a service's weight, needs --force"),
-};
 
 /** Read with their own schemas, so that what inherits from them is reported once. */
 const sections = {
@@ -247,20 +14,71 @@ const sections = {
     .unknown()
     .meta({ type: "object", additionalProperties: { $ref: "#/$defs/pool" } })
     .optional(),
-  services: listOf("service").optional(),
-  allow_empty: allowEmpty,
+  services: z
+    .unknown()
+    .meta({ type: ["array", "null"], items: { $ref: "#/$defs/service" } })
+    .optional(),
+  allow_empty: bool.optional().describe("No services at all is meant so"),
 };
 
 export const fileSchema = z.strictObject({
   include: z.array(text).optional().describe("Files with further pools and services, relative to this one"),
-  ...globals,
+  ...globalKeys,
   defaults: z.unknown().meta({ $ref: "#/$defs/defaults" }).optional(),
   ...sections,
 });
 
 export const includedFileSchema = z.strictObject(sections);
 
-export type ServiceKeys = z.output<typeof serviceSchema>;
-export type ServerKeys = z.output<typeof serverSchema>;
-export type CheckKeys = z.output<typeof checkSchema>;
 export type FileKeys = z.output<typeof fileSchema>;
+
+type Json = z.core.JSONSchema.BaseSchema;
+
+/** A JSON Schema (2020-12) of director.conf for editors and linters, which see plain scalars as YAML types them. What may be inherited is
+ *  not required, so a file that passes may still be refused by `director config test`. */
+export function jsonSchema(probeTypes: ProbeTypes): Json {
+  const checkMap = checkJson(probeTypes);
+  const sections = { server: serverSchema, service: serviceSchema, pool: poolSchema, defaults: defaultsSchema };
+  const $defs: Record<string, Json> = { check: { anyOf: [{ const: "none" }, { $ref: "#/$defs/checkMap" }] }, checkMap };
+  for (const [name, schema] of Object.entries(sections)) $defs[name] = mayInherit(json(schema));
+  $defs.server = { ...$defs.server, required: ["address"] };
+  $defs.service = { ...$defs.service, required: ["name"] };
+  return { ...json(fileSchema), title: "director.conf", $defs };
+}
+
+function json(schema: z.ZodType): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  return rest as Json;
+}
+
+/** Drops what is required at any depth: another level may supply it. */
+function mayInherit(schema: Json): Json {
+  return JSON.parse(
+    JSON.stringify(schema, (key, value) => (key === "required" && Array.isArray(value) ? undefined : value)),
+  ) as Json;
+}
+
+/** All types' keys in one map, since the type may be inherited; where it is said, the keys of the other types are refused. */
+function checkJson(probeTypes: ProbeTypes): Json {
+  const common = mayInherit(json(checkSchema));
+  const properties: Record<string, Json> = { ...(common.properties as Record<string, Json>) };
+  const types = [...probeTypes].map(([name, type]) => ({ name, own: mayInherit(json(type.options)).properties ?? {} }));
+  for (const { own } of types)
+    for (const [key, schema] of Object.entries(own)) {
+      const before = properties[key];
+      const same = before === undefined || JSON.stringify(before) === JSON.stringify(schema);
+      properties[key] = same ? (schema as Json) : { anyOf: [...(before.anyOf ?? [before]), schema as Json] };
+    }
+  const names = Object.keys(common.properties ?? {});
+  return {
+    ...common,
+    properties: { ...properties, type: { ...properties.type, enum: types.map(({ name }) => name) } },
+    // If the type is said, only its own keys.
+    allOf: types.map(({ name, own }) => ({
+      anyOf: [
+        { not: { properties: { type: { const: name } }, required: ["type"] } },
+        { propertyNames: { enum: [...names, ...Object.keys(own)] } },
+      ],
+    })),
+  };
+}

@@ -17,8 +17,8 @@ import { NOT_YET, NOT_YET_WORDS } from "./not-yet.ts";
 import { itemsOf, type Pools } from "./pools.ts";
 import type { Problems } from "./problems.ts";
 import { persistenceOf, schedulerFlags, udpOnly } from "./scheduling.ts";
-import { type ServiceKeys, serviceSchema, sorryServerSchema } from "./schema.ts";
 import { realServers, serverPort, warnOfMisfits } from "./servers.ts";
+import { type ServiceKeys, serviceSchema, sorryServerSchema } from "./service-keys.ts";
 import { atKey, child, type MapNode, type Node, pick, scalarText } from "./tree.ts";
 import { typed } from "./typed.ts";
 

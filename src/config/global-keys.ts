@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { defaultText } from "./defaults.ts";
+import { hostName, interfaceName, socketPath } from "./field-scalars.ts";
+import { absolutePath, durationFrom, endpoint, integer, octalMode, oneOf, share, text } from "./scalars.ts";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 1440 * MINUTE;
+
+const readOnlySocket = z.strictObject({
+  socket: socketPath,
+  mode: octalMode.prefault(defaultText("control.read_only.mode")),
+});
+
+/** The keys of the main file that are about the daemon itself. */
+export const globalKeys = {
+  ipvs: z
+    .strictObject({
+      mode: oneOf("manage", "observe")
+        .prefault(defaultText("ipvs.mode"))
+        .describe("observe: probe, decide, show the difference, never write"),
+      backend: oneOf("ipvsadm", "memory").prefault(defaultText("ipvs.backend")),
+      command: absolutePath.prefault(defaultText("ipvs.command")),
+      timeout: durationFrom(100, 10 * MINUTE)
+        .prefault(defaultText("ipvs.timeout"))
+        .describe("A hanging call is killed"),
+      resync: durationFrom(SECOND, DAY).prefault(defaultText("ipvs.resync")).describe("Full read back"),
+      drift: oneOf("repair", "report")
+        .prefault(defaultText("ipvs.drift"))
+        .describe("What someone else changed in our services"),
+      sync: z
+        .strictObject({ role: oneOf("master", "backup"), interface: interfaceName, id: integer(0, 255) })
+        .optional()
+        .describe("The kernel's connection sync daemon"),
+    })
+    .prefault({}),
+  state: z
+    .strictObject({ directory: absolutePath.prefault(defaultText("state.directory")) })
+    .prefault({})
+    .describe("Where what was commanded survives a restart"),
+  control: z
+    .strictObject({
+      socket: socketPath.prefault(defaultText("control.socket")),
+      mode: octalMode.prefault(defaultText("control.mode")),
+      group: text.optional().describe("Default: the process's own"),
+      read_only: readOnlySocket.optional().describe("A second socket that answers GET only"),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      listen: z.array(endpoint).min(1, { error: "may not be empty: leave http out for no listener" }),
+      hosts: z.array(hostName).optional().describe("Names clients may ask for besides localhost and addresses"),
+    })
+    .optional()
+    .describe("Read-only: /metrics /healthz /readyz and the status page"),
+  log: z
+    .strictObject({
+      level: oneOf("debug", "info", "warn", "error").prefault(defaultText("log.level")),
+      format: oneOf("auto", "journal", "text", "json").prefault(defaultText("log.format")),
+    })
+    .prefault({}),
+  reload: z
+    .strictObject({ max_removed: share.prefault(defaultText("reload.max_removed")) })
+    .prefault({})
+    .describe("A reload that takes away more of the services, or of a service's weight, needs --force"),
+};
