@@ -1,4 +1,5 @@
 import type { WeightRule } from "../policy/desired.ts";
+import type { PauseReason } from "../policy/drain.ts";
 
 /** What /v1 says, as JSON. Times are milliseconds since 1970, durations milliseconds, shares 0 to 1. */
 export interface StatusReply {
@@ -110,6 +111,8 @@ export interface DrainStatus {
   readonly from: readonly string[];
   readonly to: readonly string[];
   readonly state: "pending" | "shifting" | "paused" | "draining" | "done" | "rolled-back" | "aborted" | "failed";
+  /** While paused: what for. */
+  readonly pausedBy: PauseReason | undefined;
   readonly step: number;
   readonly steps: number;
   readonly every: number;
