@@ -51,9 +51,10 @@ topology_flat() {
     echo "link add br0 type bridge
 link set br0 up
 link set lo up"
-    for i in $(seq 1 "$SERVERS"); do plug_in "rs$i" "peer name eth0 netns rs$i"; done
-    plug_in cl "peer name eth0 netns cl"
+    # The bridge floods its latest port first: servers hear an ARP request before the director, which is the worse case.
     plug_in director "peer name lb0"
+    plug_in cl "peer name eth0 netns cl"
+    for i in $(seq 1 "$SERVERS"); do plug_in "rs$i" "peer name eth0 netns rs$i"; done
   } | ip -n sw -batch - || return
   ip -n sw link set lb0 netns 1 name eth0 || return
   printf 'addr add 10.9.0.1/24 dev eth0\nlink set eth0 up\n' | ip -batch - || return
