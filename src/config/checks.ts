@@ -55,8 +55,8 @@ export function checkReader(types: ProbeTypes, problems: Problems) {
 
   function unknownKeyWords(key: string, type: string): string {
     const others = [...keysOf].filter(([, keys]) => keys.has(key)).map(([name]) => name);
-    if (others.length > 0) return `unknown key in a ${type} check, ${others.join(" and ")} checks have it`;
-    return `unknown key in a ${type} check${didYouMean(key, [...COMMON, ...keysOf.get(type)!])}`;
+    if (others.length > 0) return `unknown key in a check of type ${type}, ${others.join(" and ")} checks have it`;
+    return `unknown key in a check of type ${type}${didYouMean(key, [...COMMON, ...keysOf.get(type)!])}`;
   }
 
   return {
@@ -148,5 +148,5 @@ function label(what: string, elsewhere: { readonly address: string | undefined; 
 export function missingCheckWords(protocol: string): string {
   const own =
     protocol === "udp" ? "a udp check with `expect` or `silence: pass`" : "a check with a type and port that tells";
-  return `missing: a ${protocol} service inherits no tcp or http check; give it ${own}, or say \`check: none\``;
+  return `missing: services of protocol ${protocol} inherit no tcp or http check; give it ${own}, or say \`check: none\``;
 }

@@ -82,9 +82,13 @@ function readChecks(
     if (!mustSay || saysType(node)) return reader.read(node);
     problems.error(
       within(node.at, "type"),
-      `missing: a ${protocol} service inherits no tcp or http check to add this to`,
+      `missing: ${typeWords(protocol)}; services of protocol ${protocol} inherit no tcp or http check`,
     );
     return undefined;
   });
   return read.every((check) => check !== undefined) ? read : undefined;
+}
+
+function typeWords(protocol: "udp" | "sctp"): string {
+  return protocol === "udp" ? "say type: udp" : "say which type, and the port that tells";
 }

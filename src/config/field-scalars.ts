@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { type Endpoint, formatEndpoint, type IpAddress } from "../model/address.ts";
+import { type Endpoint, formatEndpoint, type IpAddress, parseEndpoint } from "../model/address.ts";
 import { err, ok } from "../model/result.ts";
 import type { QuorumMark } from "../model/service.ts";
 import { netmaskPrefix, readServerAddress, readUnicast, readUnicastEndpoint, type ServerAddress } from "./addresses.ts";
-import { absolutePath, durationFrom, integer, REFUSED, scalar, share, text } from "./scalars.ts";
+import { absolutePath, durationFrom, endpointTrouble, integer, REFUSED, scalar, share, text } from "./scalars.ts";
 
 /** Services, servers and pools: they become command arguments, file names (/run/director/up/NAME) and metric labels. */
 export const name = scalar<string>({
@@ -26,6 +26,22 @@ export const unicast = scalar<IpAddress>({
 export const unicastEndpoint = scalar<Endpoint>({
   expected: "expected ADDRESS:PORT such as 192.0.2.10:80 or [2001:db8::1]:80",
   read: readUnicastEndpoint,
+  write: (value) => formatEndpoint(value.address, value.port),
+  json: { type: "string" },
+});
+
+/** Where to listen; an unspecified address (0.0.0.0, ::) is every interface. */
+export const listenEndpoint = scalar<Endpoint>({
+  expected: "expected ADDRESS:PORT such as 127.0.0.1:9180",
+  read(source) {
+    const value = parseEndpoint(source);
+    const digits = /^[:*]+(\d+)$/.exec(source)?.[1];
+    if (value !== undefined) return ok(value);
+    if (digits === undefined) return err(endpointTrouble(source));
+    return err(
+      `say where to listen: 127.0.0.1:${digits} for this machine only, 0.0.0.0:${digits} or [::]:${digits} for all`,
+    );
+  },
   write: (value) => formatEndpoint(value.address, value.port),
   json: { type: "string" },
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defaultText } from "./defaults.ts";
-import { hostName, interfaceName, socketPath } from "./field-scalars.ts";
-import { absolutePath, durationFrom, endpoint, integer, octalMode, oneOf, share, text } from "./scalars.ts";
+import { hostName, interfaceName, listenEndpoint, socketPath } from "./field-scalars.ts";
+import { absolutePath, durationFrom, integer, octalMode, oneOf, share, text } from "./scalars.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -48,7 +48,7 @@ export const globalKeys = {
     .prefault({}),
   http: z
     .strictObject({
-      listen: z.array(endpoint).min(1, { error: "may not be empty: leave http out for no listener" }),
+      listen: z.array(listenEndpoint).min(1, { error: "may not be empty: leave http out for no listener" }),
       hosts: z.array(hostName).optional().describe("Names clients may ask for besides localhost and addresses"),
     })
     .optional()

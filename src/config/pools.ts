@@ -76,7 +76,13 @@ function lookAtChecks(above: Inherited, level: MapNode, reader: CheckReader, pro
 }
 
 /** A list that may not be empty, missing or null unless that is said to be meant. */
-export function itemsOf(owner: MapNode, key: string, mayBeEmpty: boolean, problems: Problems): readonly Node[] {
+export function itemsOf(
+  owner: MapNode,
+  key: string,
+  mayBeEmpty: boolean,
+  problems: Problems,
+  absent = "missing",
+): readonly Node[] {
   const list = child(owner, key);
   if (list?.kind === "list" && list.items.length > 0) return list.items;
   if (list !== undefined && list.kind !== "list" && list.kind !== "null")
@@ -84,7 +90,7 @@ export function itemsOf(owner: MapNode, key: string, mayBeEmpty: boolean, proble
   else if (!mayBeEmpty)
     problems.error(
       list?.at ?? within(owner.at, key),
-      `${list === undefined ? "missing" : "empty"}: a template that rendered nothing is not an order; if no ${key} are meant, say allow_empty: true`,
+      `${list === undefined ? absent : "empty"}: a template that rendered nothing is not an order; if no ${key} are meant, say allow_empty: true`,
     );
   return [];
 }

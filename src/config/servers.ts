@@ -118,19 +118,20 @@ function uniqueWithin(home: Home, problems: Problems): (server: RealServer, draf
   const names = new Map<string, At>();
   const destinations = new Map<string, At>();
   return (server, draft) => {
-    const nameAt = atKey(draft.node, "name");
     const at = atKey(draft.node, "address");
-    const sameName = names.get(server.name);
-    if (sameName !== undefined)
-      problems.error(nameAt, `the name ${server.name} is used twice in this service, first at ${spot(sameName)}`);
-    names.set(server.name, sameName ?? nameAt);
     const entries = home.frontends
       .filter((f) => fits(f, server))
       .map((f) => `${destinationKey(server.address, destinationPort(f, server.port))} of ${frontendWords(f)}`);
     const keys = [server.key, ...entries];
     const taken = keys.find((key) => destinations.has(key));
     if (taken !== undefined) problems.error(at, `the same server as at ${spot(destinations.get(taken)!)}: ${taken}`);
-    else for (const key of keys) destinations.set(key, at);
+    if (taken !== undefined) return;
+    for (const key of keys) destinations.set(key, at);
+    const nameAt = atKey(draft.node, "name");
+    const sameName = names.get(server.name);
+    if (sameName !== undefined)
+      problems.error(nameAt, `the name ${server.name} is used twice in this service, first at ${spot(sameName)}`);
+    names.set(server.name, sameName ?? nameAt);
   };
 }
 

@@ -1,5 +1,6 @@
 import {
   destinationPort,
+  type Forwarding,
   type Frontend,
   fits,
   type Protocol,
@@ -76,6 +77,7 @@ function assemble(parts: Parts, problems: Problems): WrittenService | undefined 
   const servers = [...placed.keys()];
   const sorryServer = sorryServerOf(parts, frontends, servers, problems);
   if (first === undefined) return undefined;
+  tunnelIsUsed(node, [...drafts.map((draft) => draft.forwarding), sorryServer?.forwarding], problems);
   warnOfMisfits(parts.frontends, servers, parts.pooled ? new Map() : placed, problems);
   quorumMakesSense(keys, merged, servers.length, problems);
   const service: Service = {
@@ -138,7 +140,7 @@ function serverItems(node: MapNode, pool: MapNode | undefined, problems: Problem
   const owner = own === undefined ? (pool ?? node) : node;
   const mayBeEmpty = [node, pool].some((level) => scalarText(level, "allow_empty") === "true");
   if (own === undefined && node.entries.has("pool") && pool === undefined) return [];
-  return itemsOf(owner, "servers", mayBeEmpty, problems);
+  return itemsOf(owner, "servers", mayBeEmpty, problems, owner === node ? "missing, and no pool is named" : "missing");
 }
 
 /** The sorry server inherits the service's forwarding method, and its port follows the same rules as a real server's. */
@@ -174,6 +176,13 @@ function sorryServerOf(
   return result;
 }
 
+/** A `tunnel` written for a service of which nothing is tunnelled was meant to do something. */
+function tunnelIsUsed(node: MapNode, methods: readonly (Forwarding | undefined)[], problems: Problems): void {
+  const tunnel = node.entries.get("tunnel");
+  if (tunnel !== undefined && !methods.some((method) => method?.kind === "tunnel"))
+    problems.error(tunnel.keyAt, "means something with forward: tunnel only, and nothing here has that");
+}
+
 function quorumMakesSense(keys: ServiceKeys, merged: MapNode, servers: number, problems: Problems): void {
   const { up, down } = keys.quorum;
   const size = (mark: QuorumMark) => (mark.kind === "servers" ? mark.count : mark.share);
@@ -182,5 +191,5 @@ function quorumMakesSense(keys: ServiceKeys, merged: MapNode, servers: number, p
   if (up.kind === down.kind && size(up) < size(down))
     problems.error(at, "up is below down: a quorum is lost below `down` and regained at `up`, which cannot be less");
   if (up.kind === "servers" && up.count > servers && servers > 0)
-    problems.warning(at, `a quorum of ${up.count} is never reached: the service has ${servers} servers`);
+    problems.warning(at, `a quorum of ${up.count} is never reached: the service has ${servers}`);
 }

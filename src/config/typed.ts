@@ -37,15 +37,16 @@ function report(issue: Issue, above: Path, reading: Reading): void {
     const branch = meantBranch(issue.errors);
     if (branch === undefined) mismatch(issue.message, path, reading);
     else for (const inner of branch) report(inner, path, reading);
-  } else if (issue.code === "invalid_key") mismatch(issue.issues[0]?.message ?? issue.message, path, reading, "key");
+  } else if (issue.code === "invalid_key") atKeyOf(path, issue.issues[0]?.message ?? issue.message, reading);
   else if (issue.code === "invalid_type") mismatch(wanted(issue), path, reading);
-  else if (issue.code !== "custom" || reading.extent === "whole" || issue.params?.refused === true)
-    mismatch(issue.message, path, reading);
+  else if (issue.code !== "custom" || issue.params?.refused === true) mismatch(issue.message, path, reading);
+  else if (reading.extent === "whole") reading.problems.error(find(reading.node, path).at, issue.message);
 }
 
-/** The branch of a union that takes this kind of value (text, list or map) and found something wrong inside of it. */
+/** The branch of a union that takes this kind of value (text, list or map) and found something wrong with it. */
 function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const inside = branches.filter((issues) => !issues.some((i) => i.path.length === 0 && i.code === "invalid_type"));
+  const otherKind = (i: Issue) => i.path.length === 0 && (i.code === "invalid_type" || i.code === "invalid_value");
+  const inside = branches.filter((issues) => !issues.some(otherKind));
   return inside.length === 1 ? inside[0] : undefined;
 }
 
@@ -55,13 +56,16 @@ function wanted(issue: z.core.$ZodIssueInvalidType): string {
   return issue.expected === "array" ? "expected a list" : "expected text";
 }
 
-function mismatch(message: string, path: Path, reading: Reading, where: "key" | "value" = "value"): void {
-  const { problems, extent } = reading;
-  const found = find(reading.node, path);
+function mismatch(message: string, path: Path, { node, problems, extent }: Reading): void {
+  const found = find(node, path);
   if (found.node === undefined) {
     if (extent === "whole") problems.error(found.at, message.startsWith("expected") ? `missing: ${message}` : message);
   } else if (found.node.kind === "null") problems.error(found.at, `nothing is given: ${message}`);
-  else problems.error(where === "key" ? found.keyAt : found.at, message + butGot(message, found.node));
+  else problems.error(found.at, message + butGot(message, found.node));
+}
+
+function atKeyOf(path: Path, message: string, { node, problems }: Reading): void {
+  problems.error(find(node, path).keyAt, message);
 }
 
 /** Says what stands there where the kind is wrong, so that a list written as a text is recognised. */
