@@ -111,6 +111,7 @@ function download(packages, forced, work) {
     `Dir::State::status=${status}`,
     `Dir::Cache=${work}/cache`,
     "APT::Sandbox::User=",
+    "Debug::NoLocking=true",
   ];
   const apt = (lists, argv) => {
     const all = options.concat(`Dir::State::lists=${lists}`).reduce((list, option) => list.concat("-o", option), []);

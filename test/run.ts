@@ -3,6 +3,7 @@
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
+import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
 
@@ -27,8 +28,13 @@ reporter.pipe(process.stdout);
 const summaries: Summary[] = [];
 await phase(quick, availableParallelism(), quickTimeoutMs);
 // One file at a time: within it, two machines at a time.
+const quickSkipped = skipped();
 if (scope === "all") await phase(lab, 1, Number.POSITIVE_INFINITY);
+const labSkipped = skipped() - quickSkipped;
 summarize();
+await finished(reporter);
+if (labSkipped > 0)
+  console.error(`\n*** ${labSkipped} tests on the kernel's own IPVS were NOT run, for the reasons given above.`);
 
 async function phase(files: readonly string[], concurrency: number, timeout: number): Promise<void> {
   if (files.length === 0) return;
@@ -43,6 +49,10 @@ async function phase(files: readonly string[], concurrency: number, timeout: num
 function isTotal(event: TestEvent): boolean {
   if (event.type !== "test:diagnostic" || event.data.file !== undefined || event.data.nesting !== 0) return false;
   return /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(event.data.message);
+}
+
+function skipped(): number {
+  return summaries.reduce((total, summary) => total + summary.counts.skipped, 0);
 }
 
 function summarize(): void {

@@ -268,7 +268,7 @@ step("the table in memory gives each connection to the server to whom the kernel
 /** To whom a datagram from a new port goes, by the connections that /proc counts. */
 async function served(service: ServiceKey, port: number): Promise<string | undefined> {
   const counts = async (): Promise<ReadonlyMap<string, number>> => {
-    const destinations = (await kernel.glance(await noTable, never)).get(service)!.destinations;
+    const destinations = (await kernel.glance(new Map(), never)).get(service)!.destinations;
     return new Map([...destinations].map(([at, { inactive }]) => [at, inactive]));
   };
   const before = await counts();
@@ -281,8 +281,6 @@ async function served(service: ServiceKey, port: number): Promise<string | undef
   const after = await counts();
   return [...after].find(([at, count]) => count > before.get(at)!)?.[0];
 }
-
-const noTable: Promise<IpvsTable> = Promise.resolve(new Map());
 
 function plainService(frontend: Frontend): ServiceEntry {
   return { frontend, scheduler: "wrr", flags: [], onePacket: false, persistence: undefined, destinations: new Map() };
@@ -313,29 +311,35 @@ function everyForwarding(): readonly Forwarding[] {
   ];
 }
 
-/** Every scheduler with every set of flags, each with another kind of frontend, persistence and one-packet; persistence with every mask. */
+/** Every scheduler with every set of flags, below frontends in turn, and persistence with every mask. */
 function everyService(): readonly ServiceEntry[] {
-  const sets = (names: readonly string[]): readonly (readonly string[])[] =>
-    names.reduce<readonly (readonly string[])[]>((all, name) => [...all, ...all.map((set) => [...set, name])], [[]]);
-  const schedulers = [...SCHEDULERS].flatMap((scheduler) =>
-    sets(
-      scheduler === "sh" || scheduler === "mh"
-        ? [`${scheduler}-fallback`, `${scheduler}-port`]
-        : ["flag-1", "flag-2", "flag-3"],
-    ).map((flags) => ({ scheduler, flags })),
+  const frontends = everyFrontend();
+  const scheduled = [...SCHEDULERS].flatMap((scheduler) =>
+    flagSets(scheduler).map((flags, i) => ({ scheduler, flags, onePacket: i % 2 === 0, persistence: undefined })),
   );
-  return Array.from({ length: 160 }, (_, i) => {
-    const frontend = numbered(everyFrontend()[i % 8]!, i);
-    const four = (frontend.kind === "fwmark" ? frontend.family : frontend.address.family) === 4;
-    const prefix = four ? (i % 32) + 1 : (i % 128) + 1;
-    const timeoutSec = [1, 360, 2_678_400][i % 3]!;
-    return {
-      ...plainService(frontend),
-      ...schedulers[i % schedulers.length]!,
-      onePacket: mayBeOnePacket(frontend) && i % 3 === 0,
-      persistence: i % 5 === 0 ? undefined : { timeoutSec, prefix, engine: i % 7 === 0 ? "sip" : undefined },
-    };
+  const persistent = ([4, 6] as const).flatMap((family) =>
+    Array.from({ length: family === 4 ? 32 : 128 }, (_, i) => {
+      const own = frontends.filter((f) => (f.kind === "fwmark" ? f.family : f.address.family) === family);
+      const timeoutSec = [1, 360, 2_678_400][i % 3]!;
+      const persistence = { timeoutSec, prefix: i + 1, engine: i % 5 === 0 ? "sip" : undefined };
+      return { ...plainService(own[i % own.length]!), onePacket: i % 7 === 0, persistence };
+    }),
+  );
+  const services = [
+    ...scheduled.map((options, i) => ({ ...plainService(frontends[(i + (i >> 3)) % frontends.length]!), ...options })),
+    ...persistent,
+  ];
+  return services.map((entry, i) => {
+    const frontend = numbered(entry.frontend, i);
+    return { ...entry, frontend, onePacket: entry.onePacket && mayBeOnePacket(frontend) };
   });
+}
+
+/** All subsets of a scheduler's flags. */
+function flagSets(scheduler: string): readonly (readonly string[])[] {
+  const own = scheduler === "sh" || scheduler === "mh";
+  const names = own ? [`${scheduler}-fallback`, `${scheduler}-port`] : ["flag-1", "flag-2", "flag-3"];
+  return Array.from({ length: 2 ** names.length }, (_, bits) => names.filter((_, i) => bits & (1 << i)));
 }
 
 /** The same kind, and another entry. */
