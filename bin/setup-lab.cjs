@@ -102,31 +102,39 @@ function unpacked(packages, forced, say) {
 }
 
 function download(packages, forced, work) {
-  for (const name of ["state/lists/partial", "cache/archives/partial"])
+  for (const name of ["state/lists/partial", "cache/archives/partial"]) {
     fs.mkdirSync(path.join(work, name), { recursive: true });
-  fs.writeFileSync(path.join(work, "nothing-installed"), "");
-  const status = forced ? path.join(work, "nothing-installed") : "/var/lib/dpkg/status";
-  const options = [
-    `Dir::State=${work}/state`,
-    `Dir::State::status=${status}`,
-    `Dir::Cache=${work}/cache`,
-    "APT::Sandbox::User=",
-    "Debug::NoLocking=true",
-  ];
-  const apt = (lists, argv) => {
-    const all = options.concat(`Dir::State::lists=${lists}`).reduce((list, option) => list.concat("-o", option), []);
-    return spawnSync("apt-get", ["-qq"].concat(all, argv), { stdio: ["ignore", 2, 2] }).status === 0;
+  }
+  const nothing = path.join(work, "nothing-installed");
+  fs.writeFileSync(nothing, "");
+  const apt = (lists, status, argv) => {
+    const options = [
+      `Dir::State=${work}/state`,
+      `Dir::State::lists=${lists}`,
+      `Dir::State::status=${status}`,
+      `Dir::Cache=${work}/cache`,
+      "APT::Sandbox::User=",
+      "Debug::NoLocking=true",
+    ];
+    const all = options.reduce((list, option) => list.concat("-o", option), ["-qq"]);
+    return spawnSync("apt-get", all.concat(argv), { stdio: ["ignore", 2, 2] }).status === 0;
   };
-  const fetch = ["install", "--download-only", "-y", "--no-install-recommends"].concat(packages);
   const own = path.join(work, "state/lists");
-  const done = (listsExist() && apt("/var/lib/apt/lists", fetch)) || (apt(own, ["update"]) && apt(own, fetch));
+  const fetch = (status) => {
+    const argv = ["install", "--download-only", "-y", "--no-install-recommends"].concat(packages);
+    return (
+      (listsExist() && apt("/var/lib/apt/lists", status, argv)) ||
+      (apt(own, status, ["update"]) && apt(own, status, argv))
+    );
+  };
+  // Where what is installed does not fit together, everything is brought, as if nothing were.
+  const done = (!forced && fetch("/var/lib/dpkg/status")) || fetch(nothing);
   const folder = path.join(work, "cache/archives");
-  return done
-    ? fs
-        .readdirSync(folder)
-        .filter((name) => name.endsWith(".deb"))
-        .map((name) => path.join(folder, name))
-    : [];
+  if (!done) return [];
+  return fs
+    .readdirSync(folder)
+    .filter((name) => name.endsWith(".deb"))
+    .map((name) => path.join(folder, name));
 }
 
 function unpack(archive, tree) {
