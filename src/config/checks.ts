@@ -18,8 +18,11 @@ export interface ReadCheck {
   readonly node: MapNode;
   readonly type: ProbeType;
   readonly keys: CheckKeys;
-  readonly fastInterval: number;
+  readonly timings: Pick<CheckSpec, "interval" | "fastInterval" | "downInterval" | "timeout" | "fall" | "rise">;
   readonly options: unknown;
+  /** What is asked, whomever; and how often. Equal texts mean equal checks. */
+  readonly asked: string;
+  readonly pace: string;
 }
 
 const COMMON = new Set(Object.keys(checkSchema.shape));
@@ -74,21 +77,26 @@ export function checkReader(types: ProbeTypes, problems: Problems) {
 
 export type CheckReader = ReturnType<typeof checkReader>;
 
-function timed(check: Omit<ReadCheck, "fastInterval">, problems: Problems): ReadCheck | undefined {
-  const { node, keys } = check;
-  const { interval, timeout } = keys;
+function timed(
+  check: Pick<ReadCheck, "node" | "type" | "keys" | "options">,
+  problems: Problems,
+): ReadCheck | undefined {
+  const { node, type, keys, options } = check;
+  const { interval, timeout, fall, rise, down_interval: downInterval } = keys;
   if (timeout > 10 * interval)
     problems.warning(
       atKey(node, "timeout"),
       `${formatDuration(timeout)} is more than 10 intervals of ${formatDuration(interval)}: a stalled server is probed that seldom`,
     );
   const fastInterval = keys.fast_interval ?? Math.min(duration.parse(defaultText("check.fast_interval")), interval);
-  if (fastInterval <= interval) return { ...check, fastInterval };
-  problems.error(
-    atKey(node, "fast_interval"),
-    `${formatDuration(fastInterval)} is longer than interval, ${formatDuration(interval)}`,
-  );
-  return undefined;
+  if (fastInterval > interval) {
+    const words = `${formatDuration(fastInterval)} is longer than interval, ${formatDuration(interval)}`;
+    problems.error(atKey(node, "fast_interval"), words);
+    return undefined;
+  }
+  const timings = { interval, fastInterval, downInterval, timeout, fall, rise };
+  const asked = canonical({ type: type.name, options, source: keys.source?.text });
+  return { ...check, timings, asked, pace: canonical(timings) };
 }
 
 /** The server a check is aimed at. */
@@ -105,7 +113,7 @@ export interface CheckedServer {
 }
 
 export function checkSpec(check: ReadCheck, server: CheckedServer, problems: Problems): CheckSpec | undefined {
-  const { keys, type, options } = check;
+  const { keys, type, options, asked } = check;
   const at = (key: string): At =>
     isBelow(check.node.at, server.service.at)
       ? atKey(check.node, key)
@@ -122,26 +130,25 @@ export function checkSpec(check: ReadCheck, server: CheckedServer, problems: Pro
     address: address.text === server.address.text ? undefined : address.text,
     port: port === server.servicePort ? undefined : port,
   };
-  const asked = { type: type.name, options, source: source?.text };
-  const probe = canonical({ ...asked, target: formatEndpoint(address, port) });
-  const { interval, timeout, fall, rise, down_interval: downInterval } = keys;
-  const timings = { interval, fastInterval: check.fastInterval, downInterval, timeout, fall, rise };
+  const where = whereWords(elsewhere);
+  const probe = `${formatEndpoint(address, port)} ${asked}`;
   return {
-    key: `${probe} ${canonical(timings)}`,
+    key: `${probe} ${check.pace}`,
     probe,
-    template: canonical({ ...asked, ...elsewhere }),
-    label: label(type.label(options), elsewhere),
+    template: asked + where,
+    label: type.label(options) + where,
     type: type.name,
     target: { address, port },
     source,
-    ...timings,
+    ...check.timings,
     options,
   };
 }
 
-function label(what: string, elsewhere: { readonly address: string | undefined; readonly port: number | undefined }) {
-  const port = elsewhere.port === undefined ? "" : ` port ${elsewhere.port}`;
-  return elsewhere.address === undefined ? what + port : `${what}${port} at ${elsewhere.address}`;
+/** ` port 9000`, ` port 80 at 10.0.0.9`, or nothing. */
+function whereWords(where: { readonly address: string | undefined; readonly port: number | undefined }): string {
+  const port = where.port === undefined ? "" : ` port ${where.port}`;
+  return where.address === undefined ? port : `${port} at ${where.address}`;
 }
 
 /** What to do about a service of this protocol for which nothing is checked. */

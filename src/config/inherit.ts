@@ -65,7 +65,12 @@ function descendToList(above: Inherited, node: Node, problems: Problems): Inheri
 function checkMap(node: Node, problems: Problems): MapNode | undefined {
   if (node.kind === "map") return node;
   const none = node.kind === "null" ? "nothing is given: " : "";
-  const got = node.kind === "list" ? ", a list stands below `checks`" : node.kind === "scalar" ? `, not ${quoted(node.text)}` : "";
+  const got =
+    node.kind === "list"
+      ? ", a list stands below `checks`"
+      : node.kind === "scalar"
+        ? `, not ${quoted(node.text)}`
+        : "";
   problems.error(node.at, `${none}expected a map such as { type: tcp }, or \`check: none\`${got}`);
   return undefined;
 }

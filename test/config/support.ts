@@ -1,33 +1,6 @@
-import { z } from "zod";
 import { formatProblem, type ParsedConfig, parseConfig } from "../../src/config/parse.ts";
-import { oneOf, text } from "../../src/config/scalars.ts";
 import type { Config } from "../../src/model/config.ts";
-import type { ProbeType } from "../../src/model/probe.ts";
-import { probeTypes as registry } from "../../src/probe/registry.ts";
-
-function http(name: string): ProbeType {
-  const options = z.strictObject({
-    method: oneOf("GET", "HEAD").prefault("GET"),
-    path: text.prefault("/"),
-    host: text.optional(),
-    expect: z
-      .strictObject({ status: text.prefault("200-299"), body: z.strictObject({ contains: text }).optional() })
-      .prefault({}),
-  });
-  return {
-    name,
-    options,
-    label: (o) => `${name} ${(o as { method: string }).method} ${(o as { path: string }).path}`,
-    open: () => {
-      throw new Error("not opened in these tests");
-    },
-  };
-}
-export const probeTypes: ReadonlyMap<string, ProbeType> = new Map([
-  ["http", http("http")],
-  ["https", http("https")],
-  ...registry,
-]);
+import { probeTypes } from "../../src/probe/registry.ts";
 
 /** Parses a main file called `d.conf`; `others` are the files that patterns of `include` find, by pattern. */
 export function parse(
