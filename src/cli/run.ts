@@ -6,7 +6,7 @@ import { apiHandler, type HandlerContext, readyHandler, statusOf } from "../cont
 import { type Listening, listenTcp, listenUnix } from "../control/server.ts";
 import type { ReloadReply, StatusReply } from "../control/shapes.ts";
 import { createDirector } from "../director/director.ts";
-import { createEventLog } from "../director/events.ts";
+import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/events.ts";
 import { problemsOf } from "../director/problems.ts";
 import { type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
 import { ipvsadmTable } from "../kernel/ipvsadm.ts";
@@ -20,6 +20,7 @@ import { bootId, sysctl } from "../runtime/boot.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createNotifier } from "../runtime/notify.ts";
 import { upFiles } from "../runtime/up-files.ts";
+import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
 import { loadConfigFile } from "./config-file.ts";
 import { VERSION } from "./version.ts";
@@ -43,7 +44,11 @@ export async function runDaemon({ configFile }: { readonly configFile: string })
 async function serve(file: string, initial: Config): Promise<number> {
   const format = chosenFormat(initial.log.format, process.env, process.stdout.isTTY);
   const log = createLog(initial.log.level, format, (line) => void process.stdout.write(line));
-  const events = createEventLog(() => Date.now() as EpochMs);
+  const history = eventFile<DirectorEvent>(join(initial.state.directory, "events.ndjson"), (problem) =>
+    log.warn(problem),
+  );
+  const events = createEventLog(() => Date.now() as EpochMs, await history.load(KEPT_EVENTS));
+  events.follow(history.append);
   events.follow((event) => logEvent(log, event));
   const notifier = createNotifier(process.env, (problem) => log.warn(problem));
   const startedAt = Date.now();
@@ -224,6 +229,7 @@ async function serve(file: string, initial: Config): Promise<number> {
   await notifier.stopping();
   for (const door of doors) await door.close();
   await director.stop();
+  await history.flush();
   up.remove();
   log.info("stopped");
   return 0;

@@ -35,9 +35,10 @@ export interface EventLog {
   lastSeq(): number;
 }
 
-export function createEventLog(now: () => EpochMs, firstSeq = 0): EventLog {
-  let events: DirectorEvent[] = [];
-  let seq = firstSeq;
+/** @param earlier events of earlier lives, oldest first: numbers go on from the last of them. */
+export function createEventLog(now: () => EpochMs, earlier: readonly DirectorEvent[] = []): EventLog {
+  let events: DirectorEvent[] = [...earlier];
+  let seq = events.at(-1)?.seq ?? 0;
   const listeners = new Set<(event: DirectorEvent) => void>();
   return {
     record(event) {
