@@ -85,7 +85,9 @@ async function run(
 function withRemedy(error: CommandError, tried: string): Error {
   switch (error.trouble) {
     case "not-started":
-      return new Error(`${error.message}; install ipvsadm or name its path in ipvs.command`, { cause: error });
+      return isNoProgram(error.cause)
+        ? new Error(`${error.message}; install ipvsadm or name its path in ipvs.command`, { cause: error })
+        : error;
     case "timed-out":
       return new Error(`${tried}: ${error.message}; lines may have been applied in part`, { cause: error });
     case "too-much-output":
@@ -93,6 +95,11 @@ function withRemedy(error: CommandError, tried: string): Error {
     default:
       return assertNever(error.trouble);
   }
+}
+
+/** No such program, or none that can be run; anything else is a want of descriptors, processes or memory. */
+function isNoProgram(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && /^(ENOENT|EACCES|ENOTDIR|ENOEXEC)$/.test(String(cause.code));
 }
 
 function initRemedy(message: string): string {

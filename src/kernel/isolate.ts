@@ -2,7 +2,7 @@ import { sameDestination, sameOptions } from "../ipvs/equal.ts";
 import { ruleLine } from "../ipvs/rules.ts";
 import type { IpvsChange, IpvsTable } from "../ipvs/table.ts";
 import { assertNever } from "../model/result.ts";
-import { destinationKey } from "../model/service.ts";
+import { destinationKey, type ServiceKey } from "../model/service.ts";
 
 /** A table that can be read, and written in one run that may stop anywhere and does not say where. */
 export interface Writable {
@@ -32,24 +32,37 @@ export async function isolate(
 ): Promise<readonly string[]> {
   const complaints: string[] = [];
   const unexplained = [...said];
+  const refusedServices = new Set<ServiceKey>();
 
-  async function tryAlone(change: IpvsChange): Promise<void> {
-    const words = await table.restore([change], signal);
-    if (words.length === 0) return;
+  function complain(change: IpvsChange, words: readonly string[]): void {
     complaints.push(`${ruleLine(change)}: ${words.join("; ")}`);
     for (const word of words) if (unexplained.includes(word)) unexplained.splice(unexplained.indexOf(word), 1);
   }
 
+  async function tryAlone(change: IpvsChange): Promise<void> {
+    const words = await table.restore([change], signal);
+    if (words.length === 0) return;
+    complain(change, words);
+    if (change.op === "add-service" && !words.includes("Service already exists")) refusedServices.add(change.service);
+  }
+
+  /** A server of a service that was just refused needs no run of its own, and there may be hundreds. */
+  function hopeful(change: IpvsChange): boolean {
+    if (!refusedServices.has(change.service)) return true;
+    complain(change, ["Service not defined"]);
+    return false;
+  }
+
   let left = outstanding(changes, await table.read(signal));
   for (let round = 0; left.length > FEW && round < ROUNDS; round++) {
-    const [first, ...others] = left as [IpvsChange, ...IpvsChange[]];
+    const [first, ...others] = left as readonly [IpvsChange, ...IpvsChange[]];
     await tryAlone(first);
-    const again = await table.restore(others, signal);
-    left = again.length === 0 ? [] : outstanding(others, await table.read(signal));
+    const rest = others.filter(hopeful);
+    const quiet = rest.length === 0 || (await table.restore(rest, signal)).length === 0;
+    left = quiet ? [] : outstanding(rest, await table.read(signal));
   }
-  for (const change of left.slice(0, MOST)) await tryAlone(change);
-  for (const change of left.slice(MOST))
-    complaints.push(`${ruleLine(change)}: not tried, too many before it were refused`);
+  for (const change of left.slice(0, MOST)) if (hopeful(change)) await tryAlone(change);
+  for (const change of left.slice(MOST)) complain(change, ["not tried, too many before it were refused"]);
   return [...complaints, ...unexplained];
 }
 

@@ -1,5 +1,4 @@
 import { isIP, isIPv4 } from "node:net";
-import ipaddr from "ipaddr.js";
 
 /** A literal address. `text` is canonical (IPv6 as RFC 5952 writes it, without brackets or zone), so equal text is the same address. */
 export interface IpAddress {
@@ -12,7 +11,8 @@ export interface IpAddress {
 export function parseAddress(text: string): IpAddress | undefined {
   if (isIP(text) === 0 || text.includes("%")) return undefined;
   if (isIPv4(text)) return { family: 4, text };
-  return { family: 6, text: ipaddr.IPv6.parse(text).toRFC5952String() };
+  // A URL's host is written as RFC 5952 has it. (ipaddr.js 2.5 reads ::1.2.3.4 as ::ffff:1.2.3.4, and takes four times as long.)
+  return { family: 6, text: new URL(`http://[${text}]`).hostname.slice(1, -1) };
 }
 
 export interface Endpoint {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 
 export interface CommandOptions {
   /** Written to the command's stdin, which is then closed. */
@@ -35,12 +36,12 @@ export class CommandError extends Error {
  *  it hangs in the kernel, where no signal reaches it: after KILL_GRACE_MS we no longer wait. */
 export async function runCommand(
   argv: readonly [command: string, ...args: string[]],
-  options: CommandOptions,
+  { stdin = "", timeoutMs, env, maxOutput = 64 * 1024 * 1024 }: CommandOptions,
   signal: AbortSignal,
 ): Promise<CommandResult> {
   signal.throwIfAborted();
   const [command, ...args] = argv;
-  const { stdin = "", timeoutMs, env, maxOutput = 64 * 1024 * 1024 } = options;
+  requireDescriptors(command);
   const child = spawn(command, args, { detached: true, stdio: "pipe", ...(env === undefined ? {} : { env }) });
   const timers: NodeJS.Timeout[] = [];
   const later = (ms: number, run: () => void): void => void timers.push(setTimeout(run, ms));
@@ -66,9 +67,7 @@ export async function runCommand(
   child.stdin?.on("error", () => {});
   child.stdin?.end(stdin);
 
-  child.once("error", (cause) =>
-    ended.reject(new CommandError("not-started", `cannot run ${command}: ${cause.message}`, { cause })),
-  );
+  child.once("error", (cause) => ended.reject(notStarted(command, cause)));
   // Processes left behind may hold the pipes open for ever; what the command itself wrote is in them by now.
   child.once("exit", () => later(LEFT_BEHIND_MS, () => closePipes(child)));
   child.once("close", (code, exitSignal) => {
@@ -88,6 +87,24 @@ export async function runCommand(
 const KILL_GRACE_MS = 2_000;
 /** How long the pipes of an ended command stay open for processes it left behind. */
 const LEFT_BEHIND_MS = 500;
+
+/** Node loses three descriptors for good whenever a spawn fails because it can open its pipes but not the one more that tells of exec (seen with 20
+ *  and 24). Whoever is short of descriptors tries again and would soon have none at all. So: no attempt without room for all eight.
+ *  @throws CommandError, the cause being EMFILE or ENFILE. */
+function requireDescriptors(command: string): void {
+  const room: number[] = [];
+  try {
+    while (room.length < 10) room.push(openSync("/dev/null", "r"));
+  } catch (cause) {
+    throw notStarted(command, cause as Error);
+  } finally {
+    for (const descriptor of room) closeSync(descriptor);
+  }
+}
+
+function notStarted(command: string, cause: Error): CommandError {
+  return new CommandError("not-started", `cannot run ${command}: ${cause.message}`, { cause });
+}
 
 function hasExited(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;

@@ -265,6 +265,9 @@ step("the table in memory gives each connection to the server to whom the kernel
   await compare(12);
 });
 
+/** Each connection from a port of its own: one chosen by chance is soon one that the kernel has a connection from. */
+let clientPort = 20_000;
+
 /** To whom a datagram from a new port goes, by the connections that /proc counts. */
 async function served(service: ServiceKey, port: number): Promise<string | undefined> {
   const counts = async (): Promise<ReadonlyMap<string, number>> => {
@@ -274,7 +277,7 @@ async function served(service: ServiceKey, port: number): Promise<string | undef
   const before = await counts();
   const socket = createSocket("udp4");
   socket.on("error", () => {});
-  socket.bind(0);
+  socket.bind(clientPort++);
   await once(socket, "listening");
   await new Promise((resolve) => socket.send("?", port, "10.0.0.1", resolve));
   socket.close();
