@@ -1,0 +1,39 @@
+import { z } from "zod";
+
+/** A map that may also be written as bare text, which then stands for its key `text`. Problems name the key within the map. */
+export function textOr<T>(map: z.ZodType<T, { readonly text?: string | undefined }>): z.ZodType<T, unknown> {
+  return z
+    .codec(z.unknown(), z.custom<T>(), {
+      decode: (value, context) => read(map, typeof value === "string" ? { text: value } : value, context),
+      encode: (value) => z.encode(map, value),
+    })
+    .meta({ anyOf: [{ type: ["string", "number", "boolean"] }, jsonOf(map)] });
+}
+
+/** A list, or one item written without the brackets. */
+export function oneOrMore<T>(item: z.ZodType<T, string>): z.ZodType<readonly T[], unknown> {
+  const list = z.array(item).min(1, { error: "may not be empty" });
+  return z
+    .codec(z.unknown(), z.custom<readonly T[]>(), {
+      decode(value, context) {
+        if (Array.isArray(value)) return read(list, value, context);
+        const single = read(item, value, context);
+        return context.issues.length === 0 ? [single] : z.NEVER;
+      },
+      encode: (values) =>
+        values.length === 1 ? z.encode(item, values[0]!) : values.map((value) => z.encode(item, value)),
+    })
+    .meta({ anyOf: [jsonOf(item), jsonOf(list)] });
+}
+
+function read<T>(schema: z.ZodType<T>, value: unknown, context: z.core.ParsePayload): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  context.issues.push(...(result.error.issues as z.core.$ZodRawIssue[]));
+  return z.NEVER;
+}
+
+function jsonOf(schema: z.ZodType): Record<string, unknown> {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: "input" });
+  return json;
+}

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { parseAddress } from "../../src/model/address.ts";
+import type { ProbeOutcome, Prober, ProbeTarget, ProbeType } from "../../src/model/probe.ts";
+import type { NastyServer } from "./nasty-server.ts";
+
+/** A target on the loopback, or wherever `host` says. */
+export function target(port: number, timeout = 2000, host = "127.0.0.1", source?: string): ProbeTarget {
+  return {
+    endpoint: { address: parseAddress(host)!, port },
+    source: source === undefined ? undefined : parseAddress(source)!,
+    timeout,
+  };
+}
+
+/** Opens a prober from options as they stand in a configuration, where every scalar is text. */
+export function open<O>(type: ProbeType<O>, at: ProbeTarget, options: Record<string, unknown> = {}): Prober {
+  return type.open(at, type.options.parse(options));
+}
+
+/** One probe with its deadline, as the engine would run it; also sees to it that `done` comes once and not within start. */
+export function probe(prober: Prober, timeout: number): Promise<ProbeOutcome> {
+  return new Promise((resolve, reject) => {
+    let starting = true;
+    let calls = 0;
+    const deadline = setTimeout(() => prober.cancel(), timeout);
+    prober.start((outcome) => {
+      clearTimeout(deadline);
+      calls += 1;
+      if (starting) reject(new Error("done was called within start"));
+      if (calls > 1) throw new Error(`done was called ${calls} times`);
+      resolve(outcome);
+    });
+    starting = false;
+  });
+}
+
+/** Opens, probes once, closes. */
+export async function probeOnce<O>(
+  type: ProbeType<O>,
+  at: ProbeTarget,
+  options: Record<string, unknown> = {},
+): Promise<ProbeOutcome> {
+  const prober = open(type, at, options);
+  try {
+    return await probe(prober, at.timeout);
+  } finally {
+    prober.close();
+  }
+}
+
+/** `pass: connected`, `fail: connection refused`: an outcome on one line, to compare. */
+export function line(outcome: ProbeOutcome): string {
+  return `${outcome.kind}: ${outcome.kind === "pass" ? outcome.detail : outcome.reason}`;
+}
+
+export interface Load {
+  readonly server: NastyServer;
+  readonly probers: readonly Prober[];
+  /** When the driver gives a probe up, whatever the prober believes. */
+  readonly timeout: number;
+}
+
+/** Probes everything `rounds` times, one probe at a time on each prober, and checks that nothing stays open of it. The servers' own ends, which
+ *  are in this process too, do not count; nor does what a first probe opens for the life of its prober. */
+export async function leavesNothing(loads: readonly Load[], rounds: number): Promise<void> {
+  const repeat = (times: number) =>
+    loads.flatMap(({ probers, timeout }) =>
+      probers.map(async (prober) => {
+        for (let i = 0; i < times; i++) await probe(prober, timeout);
+      }),
+    );
+  await Promise.all(repeat(1));
+  const before = await ourDescriptors(loads);
+  await Promise.all(repeat(rounds - 1));
+  const after = await ourDescriptors(loads);
+  if (after > before) throw new Error(`${after - before} more descriptors after ${rounds} rounds`);
+}
+
+/** Open descriptors that are not the servers', once both ends of closed connections have had a moment to go. */
+async function ourDescriptors(loads: readonly Load[]): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  return readdirSync("/proc/self/fd").length - loads.reduce((sum, { server }) => sum + server.held(), 0);
+}
+
+/** One way a server may behave, and what a probe of it must say. */
+export type Case = readonly [
+  what: string,
+  server: () => Promise<NastyServer>,
+  options: Record<string, unknown>,
+  outcome: string | RegExp,
+];
+
+export function check(actual: string, expected: string | RegExp): void {
+  if (typeof expected === "string") assert.equal(actual, expected);
+  else assert.match(actual, expected);
+}
+
+/** Probes every case two hundred times, with few enough connections at once for a limit of 1,024 descriptors. */
+export async function manyOfEach<O>(type: ProbeType<O>, cases: readonly Case[], host?: string): Promise<void> {
+  const atOnce = 8;
+  for (let i = 0; i < cases.length; i += atOnce) {
+    await using all = new AsyncDisposableStack();
+    const loads = await Promise.all(
+      cases.slice(i, i + atOnce).map(async ([, start, options, expected]): Promise<Load> => {
+        const server = all.use(await start());
+        const probers = Array.from({ length: 20 }, () => open(type, target(server.port, 2000, host), options));
+        for (const prober of probers) all.defer(() => prober.close());
+        return { server, probers, timeout: /timed out/.test(String(expected)) ? 20 : 2000 };
+      }),
+    );
+    await leavesNothing(loads, 10);
+  }
+}
