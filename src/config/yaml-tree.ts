@@ -36,14 +36,18 @@ export function readTree(
     problems.error(top, document);
     return undefined;
   }
-  for (const error of document.errors) {
-    const message =
-      error.code === "MULTIPLE_DOCS" ? "only one YAML document may stand in a file" : `YAML: ${error.message}`;
-    problems.error({ ...top, offset: error.pos[0] }, message);
-  }
+  for (const error of document.errors) problems.error({ ...top, offset: error.pos[0] }, syntaxWords(error));
   if (document.errors.length > 0) return undefined;
   return grow(document.contents, source, problems);
 }
+
+function syntaxWords({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (code === "MULTIPLE_DOCS") return "only one YAML document may stand in a file";
+  // What the parser makes of its own exhausted stack.
+  return /call stack|stack overflow/i.test(message) ? TOO_DEEP : `YAML: ${message}`;
+}
+
+const TOO_DEEP = "YAML: nested too deeply";
 
 function compose(text: string, lines: LineCounter): ReturnType<typeof parseDocument<ParsedNode>> | string {
   try {
@@ -51,7 +55,7 @@ function compose(text: string, lines: LineCounter): ReturnType<typeof parseDocum
     // does not compare every key with every other.
     return parseDocument(text, { lineCounter: lines, schema: "failsafe", prettyErrors: false, uniqueKeys: false });
   } catch (error) {
-    if (error instanceof RangeError) return "YAML: nested too deeply";
+    if (error instanceof RangeError) return TOO_DEEP;
     throw error;
   }
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parse, problemsOf } from "./support.ts";
+import { parse, probeTypes, problemsOf } from "./support.ts";
+
+const TYPES = [...probeTypes.keys()].join(", ");
 
 /** A file with one service, whose key `servers` (or `pool`) stands on line 4 and `rest` from line 5 on. */
 function web(rest: string, servers = "servers: [{ address: 10.0.0.1 }]"): string {
@@ -482,7 +484,7 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
   [
     "a mistyped check type",
     web("check: { type: htpp }"),
-    ['5:20: services[0].check.type: expected one of http, https, tcp, udp, did you mean "http"?'],
+    [`5:20: services[0].check.type: expected one of ${TYPES}, did you mean "http"?`],
   ],
   [
     "a check type that is a map",
@@ -636,7 +638,7 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
     `defaults: { weigth: 5, check: { type: htp } }\n${web("check: { type: tcp }")}`,
     [
       '1:13: defaults.weigth: unknown key, did you mean "weight"?',
-      '1:39: defaults.check.type: expected one of http, https, tcp, udp, did you mean "http"?',
+      `1:39: defaults.check.type: expected one of ${TYPES}, did you mean "http"?`,
     ],
   ],
   [

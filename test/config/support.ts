@@ -2,6 +2,8 @@ import { formatProblem, type ParsedConfig, parseConfig } from "../../src/config/
 import type { Config } from "../../src/model/config.ts";
 import { probeTypes } from "../../src/probe/registry.ts";
 
+export { probeTypes };
+
 /** Parses a main file called `d.conf`; `others` are the files that patterns of `include` find, by pattern. */
 export function parse(
   text: string,
