@@ -1,5 +1,5 @@
 import { type CheckState, intervalOf, step, unknown } from "../health/machine.ts";
-import type { CheckSpec, Prober, ProbeOutcome, ProbeType } from "../model/probe.ts";
+import type { CheckSpec, ProbeOutcome, Prober, ProbeType } from "../model/probe.ts";
 import { type EpochMs, later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { createWheel, type WheelItem } from "./wheel.ts";
@@ -8,6 +8,10 @@ import { createWheel, type WheelItem } from "./wheel.ts";
 export const UNCHECKED_AFTER_MS = 30_000;
 /** First probes of many checks are spread over this long at most; a few start at once. */
 const FIRST_SPREAD_MS = 1_000;
+/** A deadline seen this late was missed by us: the process stood still (SIGSTOP, a paused machine), and answers wait to be read. */
+const STOOD_STILL_MS = 100;
+/** How long such a probe gets to take what is there. */
+const SECOND_LOOK_MS = 50;
 
 /** What is known of one check, read in place: the engine changes it with every probe. */
 export interface CheckRecord {
@@ -49,7 +53,9 @@ export interface EngineOptions {
   /** Everything that changed since the last call, once a tick at most. */
   readonly onTransitions: (batch: readonly CheckTransition[]) => void;
   /** Each probe's end; for debug logs. Undefined costs nothing. */
-  readonly onProbe: ((record: CheckRecord, outcome: ProbeOutcome, startedAt: EpochMs, tookMs: Millis) => void) | undefined;
+  readonly onProbe:
+    | ((record: CheckRecord, outcome: ProbeOutcome, startedAt: EpochMs, tookMs: Millis) => void)
+    | undefined;
 }
 
 export interface CheckEngine {
@@ -78,6 +84,8 @@ interface Running extends WheelItem {
   /** When the present or last probe started. */
   startedAt: MonotonicMs;
   dueAt: MonotonicMs;
+  /** When the probe in flight is cancelled. */
+  deadlineAt: MonotonicMs;
   inFlight: boolean;
   /** Where in its interval this check starts, 0 to 1: spreads the load, and stays put over failures and reloads. */
   readonly phase: number;
@@ -91,22 +99,39 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
   let batch: CheckTransition[] = [];
   let flushing = false;
   let lag = 0;
-  const wheel = createWheel<Running>(clock, due, () => {});
+  /** The longest wait among the starts of the present round. */
+  let waited: Millis | undefined;
+  const wheel = createWheel<Running>(clock, due, () => {
+    if (waited !== undefined) lag = waited;
+    waited = undefined;
+  });
 
   function due(check: Running, now: MonotonicMs): void {
-    if (check.inFlight) {
-      check.prober.cancel();
-      return;
-    }
-    lag = Math.max(0, now - check.dueAt);
+    if (!check.inFlight) start(check, now);
+    else if (now - check.deadlineAt > STOOD_STILL_MS) expectBy(check, later(now, SECOND_LOOK_MS));
+    else guarded(check, "end", () => check.prober.cancel());
+  }
+
+  function start(check: Running, now: MonotonicMs): void {
+    waited = Math.max(waited ?? 0, now - check.dueAt);
     check.inFlight = true;
     check.startedAt = now;
-    wheel.schedule(check, later(now, check.spec.timeout));
+    expectBy(check, later(now, check.spec.timeout));
+    guarded(check, "start", () => check.prober.start(check.done));
+  }
+
+  function expectBy(check: Running, at: MonotonicMs): void {
+    check.deadlineAt = at;
+    wheel.schedule(check, at);
+  }
+
+  /** A defect of ours is no verdict on a server, and must not stop the other checks. */
+  function guarded(check: Running, what: string, work: () => void): void {
     try {
-      check.prober.start(check.done);
+      work();
     } catch (error) {
-      // A defect of ours is no verdict on a server, and must not stop the other checks.
-      ended(check, { kind: "inconclusive", reason: `probe could not start: ${error instanceof Error ? error.message : error}` });
+      const why = error instanceof Error ? error.message : error;
+      ended(check, { kind: "inconclusive", reason: `probe could not ${what}: ${why}` });
     }
   }
 
@@ -156,7 +181,8 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
 
   function openProber(spec: CheckSpec): Prober {
     const type = probeTypes.get(spec.type);
-    if (!type) throw new Error(`no probe type "${spec.type}": the configuration let through what the registry does not have`);
+    if (!type)
+      throw new Error(`no probe type "${spec.type}": the configuration let through what the registry does not have`);
     return type.open({ endpoint: spec.target, source: spec.source, timeout: spec.timeout }, spec.options);
   }
 
@@ -166,7 +192,9 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
       spec,
       prober: openProber(spec),
       state:
-        begin.kind === "new" ? unknown(begin.presumedUp, now) : { kind: "down", since: now, passes: 0, reason: begin.reason },
+        begin.kind === "new"
+          ? unknown(begin.presumedUp, now)
+          : { kind: "down", since: now, passes: 0, reason: begin.reason },
       unchecked: false,
       everPassed: false,
       lastOutcome: undefined,
@@ -178,6 +206,7 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
       inconclusive: 0,
       startedAt: now,
       dueAt: now,
+      deadlineAt: now,
       inFlight: false,
       phase: phaseOf(spec.key),
       done: (outcome) => ended(check, outcome),
@@ -185,15 +214,22 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
     return check;
   }
 
-  /** Timings changed, question and endpoint did not: state and counters stay. The prober stays too unless its words name another limit. */
+  /** Timings changed, question and endpoint did not: state and counters stay. The prober stays too unless its words name another limit; then
+   *  the old one is left to be closed with all that is gone, and what it has in flight with it. */
   function retimed(old: Running, spec: CheckSpec, now: MonotonicMs): Running {
     if (old.spec.timeout === spec.timeout) {
       old.spec = spec;
       if (!old.inFlight) scheduleNext(old, now);
       return old;
     }
-    close(old);
-    const check: Running = { ...old, tick: -1, spec, prober: openProber(spec), done: (outcome) => ended(check, outcome) };
+    const check: Running = {
+      ...old,
+      tick: -1,
+      inFlight: false,
+      spec,
+      prober: openProber(spec),
+      done: (outcome) => ended(check, outcome),
+    };
     scheduleNext(check, now);
     return check;
   }
@@ -212,18 +248,17 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
   return {
     update(checks) {
       const now = clock.now().mono;
-      const byProbe = new Map<string, Running>();
-      for (const [key, check] of running) if (!checks.has(key)) byProbe.set(check.spec.probe, check);
+      const replaced = new Map<string, Running[]>();
+      for (const [key, check] of running)
+        if (!checks.has(key)) replaced.set(check.spec.probe, [...(replaced.get(check.spec.probe) ?? []), check]);
       const next = new Map<string, Running>();
       const fresh: Running[] = [];
       for (const [key, { spec, begin }] of checks) {
         const same = running.get(key);
-        const retimable = same ? undefined : byProbe.get(spec.probe);
+        const retimable = same ? undefined : replaced.get(spec.probe)?.shift();
         if (same) next.set(key, same);
-        else if (retimable) {
-          byProbe.delete(spec.probe);
-          next.set(key, retimed(retimable, spec, now));
-        } else {
+        else if (retimable) next.set(key, retimed(retimable, spec, now));
+        else {
           const check = open(spec, begin, now);
           fresh.push(check);
           next.set(key, check);
@@ -252,7 +287,10 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
 
 /** While steady, starts lie on the check's own grid (phase x interval, every interval), so that checks which began together spread out and
  *  the rate never drifts; in a hurry, or down, they count from the last start. Never in the past. */
-function nextStart(check: { spec: CheckSpec; state: CheckState; startedAt: MonotonicMs; phase: number }, now: MonotonicMs): MonotonicMs {
+function nextStart(
+  check: { spec: CheckSpec; state: CheckState; startedAt: MonotonicMs; phase: number },
+  now: MonotonicMs,
+): MonotonicMs {
   const interval = intervalOf(check.state, check.spec);
   if (interval !== check.spec.interval) return Math.max(now, later(check.startedAt, interval)) as MonotonicMs;
   const offset = check.phase * interval;
