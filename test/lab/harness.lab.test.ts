@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { findHost } from "./host.ts";
 import { bootLab } from "./lab.ts";
 
@@ -69,6 +70,21 @@ describe("the lab itself", { concurrency: 2, skip }, () => {
     const left = () => [processesNaming(folder), readdirSync(folder).length];
     for (let i = 0; i < 100 && left().some((count) => count > 0); i++) await sleep(50);
     assert.deepEqual(left(), [0, 0]);
+  });
+
+  test("a kernel that does not start here says that nothing was tested, rather than that something failed", async (t) => {
+    const packages = ownFolder(t);
+    mkdirSync(join(packages, "usr/bin"), { recursive: true });
+    writeFileSync(join(packages, "usr/bin/linux.uml"), "#!/bin/sh\necho 'ptrace: Operation not permitted'; exit 1\n", {
+      mode: 0o755,
+    });
+    const program = `import { bootLab, LabUnavailable } from ${JSON.stringify(join(import.meta.dirname, "lab.ts"))};
+      await bootLab({ command: ["/bin/true"] }).catch((error) => console.log(error instanceof LabUnavailable, error.message));`;
+    const env = { ...process.env, DIRECTOR_LAB_PACKAGES: packages };
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module-typescript", "-e", program], {
+      env,
+    });
+    assert.match(stdout, /^true the lab's kernel did not start; .*ptrace: Operation not permitted/s);
   });
 
   test("a failing step fails the scenario from outside, and what follows is skipped", async (t) => {

@@ -25,13 +25,9 @@ export function machineOf(file: string): Machine {
   return machine;
 }
 
-/** Runs one scenario program in a machine of its own; each of its steps becomes a subtest of `t`, while it happens.
+/** Runs one scenario program in a machine of its own, with our variables LAB_*; each of its steps becomes a subtest of `t`, while it happens.
  *  Skips `t` where no machine can run. */
-export async function runScenario(
-  t: TestContext,
-  file: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
+export async function runScenario(t: TestContext, file: string): Promise<void> {
   const steps = mirror(t);
   const machine = machineOf(file);
   const reporter = join(import.meta.dirname, "report.ts");
@@ -39,7 +35,9 @@ export async function runScenario(
     const result = await bootLab({
       ...machine,
       command: [process.execPath, `--test-reporter=${reporter}`, file],
-      env,
+      env: Object.fromEntries(
+        Object.entries(process.env).flatMap(([k, v]) => (k.startsWith("LAB_") ? [[k, v ?? ""]] : [])),
+      ),
       signal: t.signal,
       onReport: steps.take,
     });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type Director, savedRules, setTable, startDirector, until } from "../inside.ts";
 
-/** TABLE=hand replays the guide as it is written, with ipvsadm; otherwise director owns the table. */
-export const byHand = process.env.TABLE === "hand";
+/** LAB_TABLE=hand replays the guide as it is written, with ipvsadm; otherwise director owns the table. */
+export const byHand = process.env.LAB_TABLE === "hand";
 
 let daemon: Director | undefined;
 
