@@ -1,0 +1,74 @@
+import type { DrainStatus } from "../control/shapes.ts";
+import type { DrainPlan } from "../director/plan.ts";
+import { assertNever } from "../model/result.ts";
+import { type Cell, columns } from "./columns.ts";
+import { route } from "./drain-text.ts";
+import type { Paint } from "./output.ts";
+import { percent, wait } from "./times.ts";
+
+/** What a dry run answers besides the drain as it would begin. */
+export type Plan = DrainPlan;
+
+/** Of servers that take no part this many have a column of their own. */
+const MOST_OTHERS = 4;
+
+/** A dry run: every step with its time, shares and weights. */
+export function planText(
+  drain: DrainStatus & Partial<Plan>,
+  { paint, width }: { readonly paint: Paint; readonly width: number | undefined },
+): readonly string[] {
+  const { plan = [], warnings = [], steps, every, service } = drain;
+  const last = plan.at(-1)?.at ?? 0;
+  const head = `${paint("bold", service)}: ${route(drain)}: ${steps} ${steps === 1 ? "step" : "steps"}${
+    steps === 1 ? "" : `, one every ${wait(every)}; the last after ${wait(last)}`
+  }; then waits for open connections`;
+  return [
+    head,
+    ...warnings.map((warning) => `${paint("yellow", "warning")}: ${warning}`),
+    ...table(drain, plan, paint, width),
+    "dry run: nothing was changed",
+  ];
+}
+
+type Column =
+  | { readonly kind: "server"; readonly name: string }
+  | { readonly kind: "rest"; readonly names: readonly string[] };
+
+function table(drain: DrainStatus, plan: Plan["plan"], paint: Paint, width: number | undefined): readonly string[] {
+  const shown = serverColumns(drain, Object.keys(plan[0]?.weights ?? {}));
+  const names = ["after", "asked", ...shown.map(titleOf), "wrr cycle"];
+  const heading = names.map((text): Cell => ({ text, style: "dim" }));
+  const rows = plan.map(({ at, asked, weights, cycle }) => [
+    wait(at),
+    percent(asked),
+    ...shown.map((column) => String(weightOf(column, weights))),
+    String(cycle),
+  ]);
+  const right = new Set(names.map((_, i) => i));
+  return columns([heading, ...rows], { paint, indent: "  ", right, width });
+}
+
+/** Who takes part first; of many others only the sum. */
+function serverColumns({ from, to }: DrainStatus, all: readonly string[]): readonly Column[] {
+  const partners = [...from, ...to];
+  const others = all.filter((name) => !partners.includes(name));
+  const own = (names: readonly string[]) => names.map((name): Column => ({ kind: "server", name }));
+  if (others.length <= MOST_OTHERS) return own([...partners, ...others]);
+  return [...own(partners), { kind: "rest", names: others }];
+}
+
+function titleOf(column: Column): string {
+  switch (column.kind) {
+    case "server":
+      return column.name;
+    case "rest":
+      return `${column.names.length} others`;
+    default:
+      return assertNever(column);
+  }
+}
+
+function weightOf(column: Column, weights: Readonly<Record<string, number>>): number {
+  const names = column.kind === "server" ? [column.name] : column.names;
+  return names.reduce((sum, name) => sum + (weights[name] ?? 0), 0);
+}

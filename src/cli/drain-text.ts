@@ -1,0 +1,138 @@
+import type { DrainStatus } from "../control/shapes.ts";
+import { type Cell, columns, cut } from "./columns.ts";
+import type { Paint } from "./output.ts";
+import { age, clockTime, dateTime, percent, wait } from "./times.ts";
+
+interface Look {
+  readonly paint: Paint;
+  readonly width: number | undefined;
+}
+
+/** Still moves, or can. */
+export function isRunning({ state }: DrainStatus): boolean {
+  return state === "pending" || state === "shifting" || state === "paused" || state === "draining";
+}
+
+/** `web: old -> new`; without named servers the rest of the pool takes over. */
+export function route({ from, to }: DrainStatus): string {
+  return `${from.join(",")} -> ${to.length === 0 ? "the rest" : to.join(",")}`;
+}
+
+/** `[########............]`, filled as far as `share` (0 to 1) says; full only when it is 1. */
+export function bar(share: number, width: number): string {
+  const full = Math.floor(Math.min(1, Math.max(0, share)) * width + 1e-9);
+  return `[${"#".repeat(full)}${".".repeat(width - full)}]`;
+}
+
+/** Where a drain stands, in words that change only when it does, but for what is asked for with `live`: times and counts. */
+export function standing(drain: DrainStatus, live: boolean): string {
+  const { state, step, steps, nextInMs } = drain;
+  const next = live && nextInMs !== undefined ? wait(nextInMs) : undefined;
+  switch (state) {
+    case "pending":
+      return "waiting for the new to be healthy";
+    case "shifting":
+      return `step ${step}/${steps}${next === undefined ? "" : `, next in ${next}`}`;
+    case "paused":
+      return `PAUSED at step ${step}/${steps}${drain.pausedBy === undefined ? "" : ` (${drain.pausedBy})`}`;
+    case "draining":
+      return `all moved, waiting for open connections${next === undefined ? "" : `, ${next} at most`}`;
+    case "done":
+      return drain.left ? `done, its grace is over with ${drain.left} connections left` : "done, no connection left";
+    case "rolled-back":
+      return "rolled back";
+    case "aborted":
+      return `aborted at step ${step}/${steps}, shares stand`;
+    case "failed":
+      return "failed, nothing was changed";
+  }
+}
+
+/** `40% asked, 39.6% given, 34 open on old`. */
+function shares({ asked, given, connections, from }: DrainStatus): string {
+  const parts = [`${percent(asked)} asked`];
+  if (given !== undefined) parts.push(`${percent(given)} given`);
+  if (connections !== undefined)
+    parts.push(`${connections} open on ${from.length > 2 ? `${from.length} olds` : from.join(",")}`);
+  return parts.join(", ");
+}
+
+/** Two lines, or three where there is more to say. */
+export function drainLines(drain: DrainStatus, { paint, width }: Look): readonly string[] {
+  const state = standing(drain, true);
+  const marked = drain.state === "paused" || drain.state === "failed" ? paint("yellow", state) : state;
+  const lines = [
+    `${drain.id} ${paint("bold", drain.service)}: ${route(drain)}: ${marked}`,
+    `  ${bar(drain.asked, 20)} ${shares(drain)}`,
+  ];
+  const because = drain.reason === undefined ? "" : `: ${drain.reason}`;
+  if (drain.state === "paused") lines.push(`  ${drain.message}`);
+  return because === "" ? lines : [...lines, cut(`  by ${drain.actor}${because}`, width ?? Number.POSITIVE_INFINITY)];
+}
+
+/** Everything about one drain. */
+export function drainDetail(drain: DrainStatus, now: number, look: Look): readonly string[] {
+  const because = drain.reason === undefined ? "" : `: ${drain.reason}`;
+  return [
+    `${drain.id} ${look.paint("bold", drain.service)}: ${route(drain)}`,
+    `  ${standing(drain, true)}`,
+    `  ${bar(drain.asked, 20)} ${shares(drain)}`,
+    `  ${drain.steps} steps, one every ${wait(drain.every)}; begun ${age(now - drain.startedAt)} ago (${dateTime(drain.startedAt)}) by ${drain.actor}${because}`,
+    `  ${drain.message}`,
+  ];
+}
+
+/** All drains, newest last. */
+export function drainTable(drains: readonly DrainStatus[], now: number, { paint, width }: Look): readonly string[] {
+  if (drains.length === 0) return ["no drains"];
+  const heading = ["id", "service", "begun", "step", "asked", "given", "state", "from -> to"];
+  const rows = drains.map((d): readonly Cell[] => [
+    d.id,
+    d.service,
+    `${age(now - d.startedAt)} ago`,
+    `${d.step}/${d.steps}`,
+    percent(d.asked),
+    d.given === undefined ? "-" : percent(d.given),
+    stateCell(d),
+    route(d),
+  ]);
+  const dim = heading.map((text): Cell => ({ text, style: "dim" }));
+  return columns([dim, ...rows], { paint, width, right: new Set([3, 4, 5]) });
+}
+
+function stateCell({ state, pausedBy, left }: DrainStatus): Cell {
+  switch (state) {
+    case "paused":
+      return { text: `PAUSED ${pausedBy ?? ""}`.trimEnd(), style: "yellow" };
+    case "failed":
+    case "rolled-back":
+      return { text: state, style: "red" };
+    case "done":
+      return left ? `done, ${left} left` : "done";
+    default:
+      return state;
+  }
+}
+
+/** The one line that is drawn again and again. */
+export function progressLine(drain: DrainStatus, width: number): string {
+  const { asked, given, connections } = drain;
+  const parts = [standing(drain, true), `${percent(asked)} asked`];
+  if (given !== undefined) parts.push(`${percent(given)} given`);
+  if (connections !== undefined) parts.push(`${connections} open`);
+  return cut(`${bar(asked, 16)} ${parts.join(", ")}`, width);
+}
+
+/** A line of its own for each change, where nothing can be redrawn. */
+export function changeLine(drain: DrainStatus, at: number): string {
+  const text =
+    isRunning(drain) && drain.state !== "pending"
+      ? `${standing(drain, false)}: ${shares(drain)}`
+      : standing(drain, false);
+  return `${clockTime(at)} ${drain.service} ${route(drain)}: ${text}`;
+}
+
+/** What makes a new line. */
+export function changeKey(drain: DrainStatus): string {
+  return [drain.state, drain.step, drain.pausedBy ?? ""].join(" ");
+}

@@ -1,0 +1,80 @@
+import { apiPath, Unreachable } from "../control/client.ts";
+import type { StatusReply } from "../control/shapes.ts";
+import type { DirectorEvent } from "../director/events.ts";
+import type { Millis } from "../model/time.ts";
+import { type Context, EXIT, pause, UsageError } from "./context.ts";
+import type { Paint } from "./output.ts";
+import { patient } from "./patience.ts";
+import { dateTime } from "./times.ts";
+
+export interface EventsOptions {
+  readonly follow?: boolean;
+  readonly after?: string;
+}
+
+/** Shown of the past before following, as `journalctl -f` does. */
+const LAST = 10;
+const BEFORE_AGAIN_MS: Millis = 200;
+
+/** `director events`: what is kept, or with --follow what happens from now on; across restarts of the daemon. */
+export async function events(context: Context, options: EventsOptions): Promise<number> {
+  const after = options.after === undefined ? undefined : sequence(options.after);
+  if (!options.follow) {
+    for await (const event of context.client.stream<DirectorEvent>(path(after ?? 0, false), context.signal))
+      show(context, event);
+    return EXIT.ok;
+  }
+  return follow(context, after ?? (await showLast(context)));
+}
+
+async function follow(context: Context, from: number): Promise<number> {
+  const { client, clock, signal } = context;
+  const ask = patient(context);
+  let after = from;
+  let startedAt = await daemonStart(context);
+  for (;;) {
+    try {
+      for await (const event of client.stream<DirectorEvent>(path(after, true), signal)) {
+        show(context, event);
+        after = event.seq;
+      }
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+    }
+    await pause(clock, BEFORE_AGAIN_MS, signal);
+    const now = await ask(() => daemonStart(context));
+    // A new daemon counts its events from the beginning.
+    if (now !== startedAt) after = 0;
+    startedAt = now;
+  }
+}
+
+async function daemonStart({ client, signal }: Context): Promise<number> {
+  return (await client.get<StatusReply>(apiPath("status"), signal)).body.startedAt;
+}
+
+async function showLast(context: Context): Promise<number> {
+  const all: DirectorEvent[] = [];
+  for await (const event of context.client.stream<DirectorEvent>(path(0, false), context.signal)) all.push(event);
+  for (const event of all.slice(-LAST)) show(context, event);
+  return all.at(-1)?.seq ?? 0;
+}
+
+function path(after: number, following: boolean): string {
+  return `${apiPath("events")}?after=${after}${following ? "&follow=1" : ""}`;
+}
+
+function sequence(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UsageError(`--after ${text}: expected the sequence number of an event`);
+}
+
+function show({ out, json }: Context, event: DirectorEvent): void {
+  out.print(json ? JSON.stringify(event) : eventLine(event, out.paint));
+}
+
+export function eventLine({ at, severity, message, seq }: DirectorEvent, paint: Paint): string {
+  const word = severity.padEnd(7);
+  const marked = severity === "info" ? word : paint(severity === "error" ? "red" : "yellow", word);
+  return `${dateTime(at)} ${String(seq).padStart(5)} ${marked} ${message}`;
+}

@@ -1,0 +1,47 @@
+import { styleText } from "node:util";
+
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** Marks a text; on anything but a terminal that shows colours (NO_COLOR, TERM=dumb) it comes back as it is. */
+export type Paint = (style: Style, text: string) => string;
+
+export const plain: Paint = (_, text) => text;
+
+/** Where a command writes. */
+export interface Output {
+  /** A terminal that can redraw a line. */
+  readonly tty: boolean;
+  /** Of the terminal, at the moment; undefined: no terminal, lines may be of any length. */
+  columns(): number | undefined;
+  readonly paint: Paint;
+  /** Lines on stdout; each is ended. */
+  print(...lines: readonly string[]): void;
+  /** Text on stdout as it is. */
+  write(text: string): void;
+  /** Lines on stderr. */
+  warn(...lines: readonly string[]): void;
+}
+
+export function processOutput(): Output {
+  const { stdout, stderr, env } = process;
+  return {
+    tty: stdout.isTTY === true && env.TERM !== "dumb",
+    columns: () => (stdout.isTTY ? stdout.columns : undefined),
+    paint: (style, text) => styleText(style, text, { stream: stdout }),
+    print: (...lines) => void stdout.write(lines.map((line) => `${line}\n`).join("")),
+    write: (text) => void stdout.write(text),
+    warn: (...lines) => void stderr.write(lines.map((line) => `${line}\n`).join("")),
+  };
+}
+
+/** What shells show of a process that SIGPIPE ended, which Node ignores. */
+const ENDED_BY_SIGPIPE = 141;
+
+/** Whoever read our output has enough of it (`director events | head`): no reason for words. */
+export function endQuietlyWithoutReader(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(ENDED_BY_SIGPIPE);
+      throw error;
+    });
+}

@@ -1,0 +1,160 @@
+import type { CheckStatus, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import { type Cell, columns, cut } from "./columns.ts";
+import { drainLines, isRunning } from "./drain-text.ts";
+import type { Paint } from "./output.ts";
+import { age, dateTime } from "./times.ts";
+
+export interface Look {
+  readonly paint: Paint;
+  /** Longest line where a line may be cut; undefined: none is. */
+  readonly width: number | undefined;
+}
+
+/** Lines of these lists before the rest is only counted. */
+const MOST_LINES = 20;
+
+/** What an operator wants to see first, first: is it running, what is wrong, then every server, then what is under way. */
+export function statusText(status: StatusReply, look: Look): readonly string[] {
+  const { services, drains } = status;
+  const running = drains.filter(isRunning);
+  const ended = drains.length - running.length;
+  const under = running.flatMap((drain) => drainLines(drain, look).map((line) => `  ${line}`));
+  if (ended > 0) under.push(`  ${ended} ended: director drain list`);
+  return [
+    ...head(status, look),
+    ...problemLines(status, look),
+    ...section("would be written, were this not observe mode", status.table.differences, look),
+    ...section(
+      "leaving the table",
+      status.table.leaving.map((l) => leavingLine(l, status.now)),
+      look,
+    ),
+    ...services.flatMap((service) => ["", ...serviceLines(service, status.now, look)]),
+    ...(under.length === 0 ? [] : ["", look.paint("bold", "drains"), ...under]),
+  ];
+}
+
+function head(
+  { version, now, startedAt, config, table, mode, ready }: StatusReply,
+  { paint }: Look,
+): readonly string[] {
+  const synced = table.lastSuccessAt === undefined ? "never read" : `${age(now - table.lastSuccessAt)} ago`;
+  const sync = table.inSync ? `table in sync, ${synced}` : paint("red", `table NOT IN SYNC, last good pass ${synced}`);
+  const lines = [
+    `director ${version}, up ${age(now - startedAt)}; ${config.file}, loaded ${age(now - config.loadedAt)} ago`,
+    mode === "observe" ? `${paint("yellow", "OBSERVE MODE: nothing is written")}; ${sync}` : sync,
+  ];
+  if (!ready) lines.push(paint("yellow", "STARTING: not every check has its first verdict"));
+  return lines;
+}
+
+function problemLines({ problems }: StatusReply, { paint }: Look): readonly string[] {
+  if (problems.length === 0) return [paint("green", "no problems")];
+  const rows = problems.map(({ severity, message }): readonly Cell[] => [
+    { text: severity, style: severity === "error" ? "red" : "yellow" },
+    message,
+  ]);
+  // Never cut: this is what somebody came to read.
+  return ["", paint("bold", `problems: ${problems.length}`), ...columns(rows, { paint, indent: "  " })];
+}
+
+function section(title: string, lines: readonly string[], { paint }: Look): readonly string[] {
+  if (lines.length === 0) return [];
+  const more = lines.length > MOST_LINES ? [`  and ${lines.length - MOST_LINES} more`] : [];
+  return ["", paint("bold", title), ...lines.slice(0, MOST_LINES).map((line) => `  ${line}`), ...more];
+}
+
+function leavingLine({ what, since, until, active }: StatusReply["table"]["leaving"][number], now: number): string {
+  const open = active === undefined ? "" : `, ${active} active connections`;
+  return `${what}: weight 0 for ${age(now - since)}${open}, deleted in ${age(until - now)} at the latest`;
+}
+
+/** One service: a line about itself, then its servers in columns. */
+export function serviceLines(service: ServiceStatus, now: number, look: Look): readonly string[] {
+  const { paint, width } = look;
+  const title = [paint("bold", service.name), service.scheduler, ...service.frontends].join("  ");
+  const down = service.up ? "" : `  ${paint("red", "NOBODY GETS CLIENTS")}`;
+  if (service.servers.length === 0) return [title + down, "  no servers"];
+  const rows = service.servers.map((server) => serverRow(server, now));
+  const heading = ["server", "address", "state", "weight", "act", "inact", "last check"];
+  const dim = heading.map((text): Cell => ({ text, style: "dim" }));
+  const right = new Set([4, 5]);
+  return [title + down, ...columns([dim, ...rows], { paint, indent: "  ", right, width })];
+}
+
+function serverRow(server: ServerStatus, now: number): readonly Cell[] {
+  return [
+    server.name,
+    // A server is often named by its address.
+    server.name === server.address ? "" : server.address,
+    stateCell(server, now),
+    weightCell(server),
+    count(server.active),
+    count(server.inactive),
+    checkCell(server.checks, now),
+  ];
+}
+
+function stateCell({ state, since }: ServerStatus, now: number): Cell {
+  const lasting = since === undefined ? "" : ` ${age(now - since)}`;
+  switch (state) {
+    case "up":
+      return { text: `up${lasting}`, style: "green" };
+    case "presumed-up":
+      return { text: `presumed up${lasting}`, style: "green" };
+    case "no-check":
+      return "no check";
+    case "unknown":
+      return { text: `not probed${lasting}`, style: "yellow" };
+    case "down":
+      return { text: `DOWN${lasting}`, style: "red" };
+  }
+}
+
+/** `100`; where the weight in force is not the file's, both and the rule: `0/100 down`; what the kernel has where that differs still. */
+function weightCell(server: ServerStatus): Cell {
+  const { weight, configuredWeight, rule, kernelWeight, takenOut, disabled } = server;
+  const notes: string[] = [];
+  if (weight !== configuredWeight || rule === "disabled") notes.push(rule);
+  if (disabled?.until !== undefined) notes.push(`until ${dateTime(disabled.until)}`);
+  if (takenOut !== undefined) notes.push("taken out");
+  else if (kernelWeight === undefined) notes.push("not in the table");
+  else if (kernelWeight !== weight) notes.push(`kernel has ${kernelWeight}`);
+  const numbers = weight === configuredWeight ? String(weight) : `${weight}/${configuredWeight}`;
+  const text = notes.length === 0 ? numbers : `${numbers} ${notes.join(", ")}`;
+  if (notes.length === 0) return text;
+  return { text, style: weight === 0 ? "red" : "yellow" };
+}
+
+function count(n: number | undefined): string {
+  return n === undefined ? "-" : String(n);
+}
+
+/** The check that matters: a failing one before one that could not ask before one that passes. */
+function checkCell(checks: readonly CheckStatus[], now: number): Cell {
+  const [first] = [...checks].sort((a, b) => rank(a) - rank(b));
+  if (first === undefined) return "";
+  const which = checks.length === 1 ? "" : `${first.check} `;
+  const marks = [first.unchecked ? "UNCHECKED" : "", first.unproven ? "unproven" : ""].filter((mark) => mark !== "");
+  const marked = marks.length === 0 ? "" : `${marks.join(", ")}: `;
+  if (first.last === undefined) return { text: `${marked}${which}none yet`, style: "yellow" };
+  const when = first.at === undefined ? "" : ` ${age(now - first.at)} ago`;
+  // A pass needs no words, unless something else is wrong with it.
+  const why = first.detail === undefined || first.detail === "" || first.last === "pass" ? "" : `: ${first.detail}`;
+  const text = `${marked}${which}${first.last}${when}${why}`;
+  if (first.last === "pass" && marks.length === 0) return text;
+  return { text, style: first.last === "fail" ? "red" : "yellow" };
+}
+
+function rank(check: CheckStatus): number {
+  if (check.last === "fail" || check.state === "down") return 0;
+  if (check.last === "inconclusive" || check.unchecked) return 1;
+  if (check.last === undefined || check.unproven) return 2;
+  return 3;
+}
+
+/** For a screen that is drawn again and again: no line longer, not more lines than there is room. */
+export function fitted(lines: readonly string[], rows: number): readonly string[] {
+  if (lines.length <= rows) return lines;
+  return [...lines.slice(0, rows - 1), cut(`... ${lines.length - rows + 1} more lines`, 80)];
+}
