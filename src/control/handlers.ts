@@ -1,5 +1,7 @@
 import { z } from "zod";
-import type { Director, Refusal } from "../director/director.ts";
+import type { Director } from "../director/director.ts";
+import type { Refusal } from "../director/orders.ts";
+import { serviceWith } from "../director/places.ts";
 import { drainPlan } from "../director/plan.ts";
 import { drainStatus, explain, type StatusInput, serviceStatus } from "../director/status.ts";
 import type { Result } from "../model/result.ts";
@@ -171,9 +173,7 @@ function findDrain(director: Director, name: string): Drain | undefined {
 export function statusOf(context: HandlerContext, drain: Drain): DrainStatus {
   const { director } = context;
   const { now, reconciler } = context.statusInput();
-  const service = director
-    .config()
-    .services.find((s) => s.frontends.some((f) => drain.service.includes(serviceKey(f))));
+  const service = serviceWith(director.config(), drain.service);
   const olds = service?.servers.filter((s) => drain.from.includes(s.key)) ?? [];
   const counts = olds.map((server) => director.connectionsOf(service!, server));
   const connections = counts.includes(undefined) ? undefined : counts.reduce<number>((sum, n) => sum + n!, 0);
@@ -234,7 +234,6 @@ const STATUS_OF: Readonly<Record<Refusal["kind"], number>> = {
   "not-found": 404,
   conflict: 409,
   unwritable: 503,
-  invalid: 400,
 };
 
 function refused(refusal: Refusal): ApiReply {

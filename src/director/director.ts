@@ -2,28 +2,24 @@ import type { IpvsTable } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { Config } from "../model/config.ts";
 import type { ProbeOutcome, ProbeType } from "../model/probe.ts";
-import { err, ok, type Result } from "../model/result.ts";
-import {
-  destinationKey,
-  destinationPort,
-  fits,
-  type RealServer,
-  type Service,
-  type ServiceKey,
-  serviceKey,
-} from "../model/service.ts";
+import { ok } from "../model/result.ts";
+import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
 import { decide, desired, isReady } from "../policy/desired.ts";
-import { type Drain, type DrainCommand, isActive, command as ordered, recovered } from "../policy/drain.ts";
+import { type Drain, isActive, recovered } from "../policy/drain.ts";
 import type { Condition } from "../policy/moves.ts";
-import type { CheckRecord } from "../probe/engine.ts";
-import { type CheckTransition, createEngine } from "../probe/engine.ts";
+import { type CheckRecord, type CheckTransition, createEngine } from "../probe/engine.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Intent, type ServerIntent, withDrain, withServer } from "../state/intent.ts";
 import type { IntentStore } from "../state/store.ts";
-import { advanceAll, begin, type DrainContext, type DrainRequest, describe, findServer, viewFor } from "./drains.ts";
+import { heldQuiesced } from "./adoption.ts";
+import { checkWords, provenWords } from "./check-words.ts";
+import { advanceAll, type DrainContext, describe } from "./drains.ts";
 import type { EventLog, NewEvent } from "./events.ts";
+import { pruned } from "./history.ts";
 import { createIntents, type Intents } from "./intents.ts";
+import { createOrders } from "./orders.ts";
+import { placesOf, serviceWith } from "./places.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
 import {
   adoptedBeliefs,
@@ -40,9 +36,6 @@ import { writeWords } from "./words.ts";
 const FIRST_VERDICTS_MS: Millis = 10_000;
 /** Notes on the disk that we are alive, for telling a short gap from a long one after a restart. */
 const BEAT_EVERY_MS: Millis = 5_000;
-/** Drains that ended and left nothing behind are kept for the list, this many. */
-const KEPT_DRAINS = 100;
-
 export interface DirectorOptions {
   readonly clock: Clock;
   readonly kernel: KernelTable;
@@ -61,16 +54,7 @@ export interface DirectorOptions {
   readonly onProbe?: (record: CheckRecord, outcome: ProbeOutcome, startedAt: EpochMs, tookMs: Millis) => void;
 }
 
-/** Why a command was not carried out; `problem` says what to do instead. */
-export type Refusal = { readonly kind: "not-found" | "conflict" | "unwritable" | "invalid"; readonly problem: string };
-
 export type Director = ReturnType<typeof createDirector>;
-
-/** Who gives a command, as claimed, and why. */
-export interface Order {
-  readonly actor: string;
-  readonly reason: string | undefined;
-}
 
 /** Wires checks, intent and reconciling together; the only place that holds the state of the whole. */
 export function createDirector(options: DirectorOptions) {
@@ -166,58 +150,23 @@ export function createDirector(options: DirectorOptions) {
   });
 
   function serviceOf(key: ServiceKey): Service | undefined {
-    return config.services.find((service) => service.frontends.some((f) => serviceKey(f) === key));
+    return serviceWith(config, [key]);
   }
 
   function watchedBy(drain: Drain) {
-    const service = config.services.find((s) => s.frontends.some((f) => drain.service.includes(serviceKey(f))));
-    if (!service) return [];
-    const olds = service.servers.filter((server) => drain.from.includes(server.key));
-    return olds.flatMap((server) => placesOf(service, server));
-  }
-
-  function placesOf(service: Service, server: RealServer) {
-    return service.frontends
-      .filter((frontend) => fits(frontend, server))
-      .map((frontend) => ({
-        service: serviceKey(frontend),
-        frontend,
-        destination: destinationKey(server.address, destinationPort(frontend, server.port)),
-      }));
+    const service = serviceWith(config, drain.service);
+    const olds = service?.servers.filter((server) => drain.from.includes(server.key)) ?? [];
+    return olds.flatMap((server) => placesOf(service!, server));
   }
 
   /** The first full reading: who was serving, and what was held at 0 by somebody we do not know of. */
   async function adopt(actual: IpvsTable): Promise<void> {
     if (!probing) beliefs = adoptedBeliefs(config, actual);
-    if (freshState) await holdQuiesced(actual);
+    if (!freshState) return;
     freshState = false;
-  }
-
-  async function holdQuiesced(actual: IpvsTable): Promise<void> {
-    let intent = intents.current();
-    const at = clock.now().epoch;
-    for (const service of config.services)
-      for (const server of service.servers) {
-        const held = placesOf(service, server).map(
-          (p) => actual.get(p.service)?.destinations.get(p.destination)?.weight,
-        );
-        const known = held.filter((weight) => weight !== undefined);
-        if (known.length === 0 || known.some((weight) => weight > 0) || server.weight === 0) continue;
-        intent = withServer(intent, service.frontends.map(serviceKey), server.key, (entry) => ({
-          ...entry,
-          stateLost: { at },
-        }));
-        record({
-          kind: "admin",
-          severity: "warning",
-          message: `${service.name} ${server.name}: held at weight 0: the kernel has it at 0 and director has no record of why; \`director enable ${service.name} ${server.name}\` lets it serve`,
-          service: service.name,
-          server: server.name,
-          reason: "state-lost",
-        });
-      }
-    const wanted = intent;
-    if (wanted !== intents.current()) await intents.change(() => ok(wanted), { evenUnsaved: true });
+    const held = heldQuiesced(config, actual, intents.current(), clock.now().epoch);
+    for (const event of held.events) record(event);
+    if (held.events.length > 0) await intents.change(() => ok(held.intent), { evenUnsaved: true });
   }
 
   function startProbing(): void {
@@ -232,68 +181,10 @@ export function createDirector(options: DirectorOptions) {
 
   function onTransitions(batch: readonly CheckTransition[]): void {
     const passed = batch.filter((t) => t.firstPass).map((t) => t.record.spec.key);
-    if (passed.length > 0 && beliefs.unproven.size > 0) {
-      const before = beliefs;
-      beliefs = proven(beliefs, config, new Set(passed));
-      for (const [key, open] of before.unproven)
-        for (const template of open)
-          if (!beliefs.unproven.get(key)?.has(template)) {
-            const service = serviceOf(key);
-            const label = service?.servers.flatMap((s) => s.checks).find((c) => c.template === template)?.label ?? "";
-            record({
-              kind: "check",
-              severity: "info",
-              message: `${service?.name ?? key}: check ${label} is proven: it passed`,
-              service: service?.name ?? key,
-            });
-          }
-    }
-    reportChecks(batch);
+    const before = beliefs;
+    if (passed.length > 0) beliefs = proven(beliefs, config, new Set(passed));
+    for (const event of [...provenWords(before, beliefs, config), ...checkWords(batch, config)]) record(event);
     reconciler.wake();
-  }
-
-  function reportChecks(batch: readonly CheckTransition[]): void {
-    const users = usersOf(new Set(batch.map((t) => t.record.spec.key)));
-    for (const { record: check, from, to, uncheckedChanged } of batch) {
-      for (const { service, server } of users.get(check.spec.key) ?? []) {
-        const where = { service: service.name, server: server.name };
-        if (uncheckedChanged) {
-          const reason =
-            check.lastOutcome && check.lastOutcome.kind === "inconclusive" ? check.lastOutcome.reason : undefined;
-          record({
-            kind: "check",
-            severity: check.unchecked ? "warning" : "info",
-            message: check.unchecked
-              ? `${service.name} ${server.name}: unchecked: no probe could be made for 30s (${reason}); its weight is kept`
-              : `${service.name} ${server.name}: checked again`,
-            ...where,
-            ...(reason === undefined ? {} : { reason }),
-          });
-        }
-        if (from.kind === to.kind) continue;
-        const reason = to.kind === "down" ? to.reason : undefined;
-        record({
-          kind: "server",
-          severity: to.kind === "down" ? "warning" : "info",
-          message: `${service.name} ${server.name}: ${check.spec.label} ${from.kind} -> ${to.kind}${reason === undefined ? "" : `: ${reason}`}`,
-          ...where,
-          from: from.kind,
-          to: to.kind,
-          ...(reason === undefined ? {} : { reason }),
-        });
-      }
-    }
-  }
-
-  function usersOf(
-    keys: ReadonlySet<string>,
-  ): ReadonlyMap<string, readonly { service: Service; server: RealServer }[]> {
-    const users = new Map<string, { service: Service; server: RealServer }[]>();
-    for (const service of config.services)
-      for (const server of service.servers)
-        for (const { key } of server.checks)
-          if (keys.has(key)) users.set(key, [...(users.get(key) ?? []), { service, server }]);
-    return users;
   }
 
   // ---- after each pass ---------------------------------------------------------------------------------------------
@@ -334,7 +225,7 @@ export function createDirector(options: DirectorOptions) {
 
   function reportDrain(drain: Drain, actor?: string): void {
     const bad = drain.phase.kind === "paused" || drain.phase.kind === "failed" || drain.phase.kind === "rolled-back";
-    const service = config.services.find((s) => s.frontends.some((f) => drain.service.includes(serviceKey(f))));
+    const service = serviceWith(config, drain.service);
     record({
       kind: "drain",
       severity: bad ? "warning" : "info",
@@ -344,6 +235,19 @@ export function createDirector(options: DirectorOptions) {
       to: drain.phase.kind,
       ...(actor === undefined ? {} : { actor }),
     });
+  }
+
+  async function enableAgain({ services, server, disabled }: ServerIntent): Promise<void> {
+    const same = (entry: ServerIntent) => entry.disabled?.until === disabled?.until;
+    const saved = await intents.change(
+      (intent) =>
+        ok(withServer({ ...intent, bootId }, services, server, (e) => (same(e) ? { ...e, disabled: undefined } : e))),
+      { evenUnsaved: true },
+    );
+    if (!saved.ok) return;
+    const message = `${serviceWith(config, services)?.name ?? services[0]} ${server}: enabled again, its time is over`;
+    record({ kind: "admin", severity: "info", message, to: "enabled" });
+    reconciler.wake();
   }
 
   /** Ends what was disabled until a time that has come. Returns when the next one ends. */
@@ -356,17 +260,7 @@ export function createDirector(options: DirectorOptions) {
         next = Math.min(next ?? Number.POSITIVE_INFINITY, now.mono + (until - now.epoch));
         continue;
       }
-      track(
-        change(entry.services, entry.server, (e) => ({ ...e, disabled: undefined })).then(() => {
-          record({
-            kind: "admin",
-            severity: "info",
-            message: `${entry.server}: enabled again, its time is over`,
-            to: "enabled",
-          });
-          reconciler.wake();
-        }),
-      );
+      track(enableAgain(entry));
     }
     return next as MonotonicMs | undefined;
   }
@@ -392,122 +286,19 @@ export function createDirector(options: DirectorOptions) {
     };
   }
 
-  // ---- commands ------------------------------------------------------------------------------------------------------
-
-  function change(
-    services: readonly ServiceKey[],
-    server: RealServer["key"],
-    edit: (entry: ServerIntent) => ServerIntent,
-  ) {
-    return intents.change((intent) => ok(withServer({ ...intent, bootId }, services, server, edit)));
-  }
-
-  function locate(serviceName: string, serverName: string): Result<{ service: Service; server: RealServer }, Refusal> {
-    const service = config.services.find((s) => s.name === serviceName);
-    if (!service)
-      return err({
-        kind: "not-found",
-        problem: `no service "${serviceName}"; there are: ${config.services.map((s) => s.name).join(", ")}`,
-      });
-    const server = findServer(service, serverName);
-    if (!server)
-      return err({
-        kind: "not-found",
-        problem: `no server "${serverName}" in ${service.name}; there are: ${service.servers.map((s) => s.name).join(", ")}`,
-      });
-    return ok({ service, server });
-  }
-
-  async function setServer(
-    serviceName: string,
-    serverName: string,
-    order: Order,
-    words: string,
-    edit: (entry: ServerIntent, at: EpochMs) => ServerIntent,
-  ): Promise<Result<{ service: Service; server: RealServer }, Refusal>> {
-    const place = locate(serviceName, serverName);
-    if (!place.ok) return place;
-    const { service, server } = place.value;
-    const at = clock.now().epoch;
-    const saved = await change(service.frontends.map(serviceKey), server.key, (entry) => edit(entry, at));
-    if (!saved.ok) return err({ kind: "unwritable", problem: saved.error });
-    record({
-      kind: "admin",
-      severity: "info",
-      message: `${service.name} ${server.name}: ${words} by ${order.actor}${order.reason === undefined ? "" : `: ${order.reason}`}`,
-      service: service.name,
-      server: server.name,
-      actor: order.actor,
-      to: words,
-      ...(order.reason === undefined ? {} : { reason: order.reason }),
-    });
-    await reconciler.settled();
-    return place;
-  }
-
-  async function startDrain(
-    serviceName: string,
-    request: DrainRequest,
-    order: Order,
-    dryRun: boolean,
-  ): Promise<Result<Drain, Refusal>> {
-    const service = config.services.find((s) => s.name === serviceName);
-    if (!service)
-      return err({
-        kind: "not-found",
-        problem: `no service "${serviceName}"; there are: ${config.services.map((s) => s.name).join(", ")}`,
-      });
-    const known = intents
-      .current()
-      .drains.find((d) => request.requestId !== undefined && d.requestId === request.requestId);
-    if (known) return ok(known);
-    const id = options.newId();
-    if (dryRun) {
-      const drain = begin(request, contextOf(service), id, order.actor);
-      return drain.ok ? drain : err({ kind: "conflict", problem: drain.error });
-    }
-    let started: Drain | undefined;
-    // Judged inside the change: two orders at once must not both find the service free.
-    const saved = await intents.change((intent) => {
-      const drain = begin(request, contextOf(service), id, order.actor);
-      if (!drain.ok) return drain;
-      started = drain.value;
-      return ok(withDrain({ ...intent, bootId }, drain.value));
-    });
-    if (!saved.ok)
-      return err({ kind: intents.problem() === undefined ? "conflict" : "unwritable", problem: saved.error });
-    reportDrain(started!, order.actor);
-    reconciler.wake();
-    return ok(started!);
-  }
-
-  async function orderDrain(id: string, word: DrainCommand, order: Order): Promise<Result<Drain, Refusal>> {
-    if (!intents.current().drains.some((d) => d.id === id))
-      return err({ kind: "not-found", problem: `no drain "${id}": \`director drain list\` shows them` });
-    let after: Drain | undefined;
-    const saved = await intents.change(
-      (intent) => {
-        const drain = intent.drains.find((d) => d.id === id)!;
-        const newer = word === "rollback" ? standsUpon(intent, drain) : undefined;
-        if (newer) return err(`drain ${newer.id} moved weight of the same servers afterwards: roll that back first`);
-        const service = config.services.find((s) => s.frontends.some((f) => drain.service.includes(serviceKey(f))));
-        const view = service
-          ? viewFor(drain, contextOf(service))
-          : { now: clock.now(), servers: new Map(), serviceExists: false, storable: true };
-        const next = ordered(drain, word, order.reason ?? `by ${order.actor}`, view);
-        if (!next.ok) return next;
-        after = next.value;
-        return ok(pruned(withDrain({ ...intent, bootId }, next.value)));
-      },
-      // Going back must work with a full disk as well; the record follows when it can be written.
-      { evenUnsaved: word === "rollback" || word === "abort" || word === "pause" },
-    );
-    if (!saved.ok)
-      return err({ kind: intents.problem() === undefined ? "conflict" : "unwritable", problem: saved.error });
-    reportDrain(after!, order.actor);
-    await reconciler.settled();
-    return ok(after!);
-  }
+  const orders = createOrders({
+    config: () => config,
+    intents: () => intents,
+    now: () => clock.now(),
+    bootId,
+    newId: options.newId,
+    record,
+    drainContext: contextOf,
+    decision: (service, server) => decide(service, intents.of(service), (s) => verdict(service, s)).get(server.key)!,
+    reportDrain,
+    wake: () => reconciler.wake(),
+    settled: () => reconciler.settled(),
+  });
 
   // ---- the life of it ----------------------------------------------------------------------------------------------
 
@@ -524,7 +315,7 @@ export function createDirector(options: DirectorOptions) {
     unprovenOf: (service: Service): ReadonlySet<string> => beliefs.unproven.get(service.key) ?? new Set(),
     unproven: () => beliefs.unproven,
     connectionsOf: (service: Service, server: RealServer) => conditionOf(service, server).connections,
-    locate,
+    ...orders,
     contextOf: (name: string): DrainContext | undefined => {
       const service = config.services.find((s) => s.name === name);
       return service && contextOf(service);
@@ -588,90 +379,6 @@ export function createDirector(options: DirectorOptions) {
       await reconciler.settled();
     },
 
-    async enable(service: string, server: string, order: Order): Promise<Result<string | undefined, Refusal>> {
-      const done = await setServer(service, server, order, "enabled", (e) => ({
-        ...e,
-        disabled: undefined,
-        stateLost: undefined,
-      }));
-      if (!done.ok) return done;
-      const decision = decide(done.value.service, intents.of(done.value.service), (s) =>
-        verdict(done.value.service, s),
-      ).get(done.value.server.key)!;
-      return ok(decision.weight > 0 ? undefined : `still at weight 0: ${decision.rule}`);
-    },
-
-    async disable(
-      service: string,
-      server: string,
-      order: Order,
-      until: EpochMs | undefined,
-    ): Promise<Result<string | undefined, Refusal>> {
-      const done = await setServer(service, server, order, "disabled", (e, at) => ({
-        ...e,
-        disabled: { by: order.actor, at, reason: order.reason, until },
-      }));
-      if (!done.ok) return done;
-      const left = done.value.service.servers.filter((s) =>
-        isReady(verdict(done.value.service, s), intents.of(done.value.service).servers.get(s.key)),
-      );
-      return ok(left.length === 0 ? `${done.value.service.name} has no server left to serve` : undefined);
-    },
-
-    async setWeight(
-      service: string,
-      server: string,
-      weight: number | undefined,
-      order: Order,
-    ): Promise<Result<string | undefined, Refusal>> {
-      const place = locate(service, server);
-      if (!place.ok) return place;
-      const { key, name, weight: configured } = place.value.server;
-      const drain = intents
-        .of(place.value.service)
-        .drains.find((d) => (isActive(d) || d.result) && (d.from.includes(key) || d.to.includes(key)));
-      if (drain)
-        return err({
-          kind: "conflict",
-          problem: `${name} takes part in drain ${drain.id} (${drain.phase.kind}): roll that back first`,
-        });
-      const words = weight === undefined ? `weight as configured (${configured})` : `weight ${weight}`;
-      const done = await setServer(service, server, order, words, (e, at) => ({
-        ...e,
-        weight:
-          weight === undefined ? undefined : { by: order.actor, at, reason: order.reason, value: weight, configured },
-      }));
-      if (!done.ok) return done;
-      const decision = decide(place.value.service, intents.of(place.value.service), (s) =>
-        verdict(place.value.service, s),
-      ).get(key)!;
-      return ok(decision.weight > 0 || weight === 0 ? undefined : `still at weight 0: ${decision.rule}`);
-    },
-
-    startDrain,
-    orderDrain,
-
-    /** Replaces the whole intent, if it is still the revision the caller saw. */
-    async putIntent(next: Intent, revision: number, order: Order): Promise<Result<Intent, Refusal>> {
-      let stale = false;
-      const saved = await intents.change((intent) => {
-        stale = intent.revision !== revision;
-        if (stale) return err(`the intent is at revision ${intent.revision} by now, not ${revision}: read it again`);
-        const now = clock.now();
-        const drains = next.bootId === bootId ? next.drains : next.drains.map((d) => recovered(d, undefined, now.mono));
-        return ok({
-          ...next,
-          bootId,
-          drains,
-          owned: [...new Set([...intent.owned, ...next.owned.filter((key) => serviceOf(key))])],
-        });
-      });
-      if (!saved.ok) return err({ kind: stale ? "conflict" : "unwritable", problem: saved.error });
-      record({ kind: "admin", severity: "warning", message: `intent replaced by ${order.actor}`, actor: order.actor });
-      await reconciler.settled();
-      return saved;
-    },
-
     /** Ends probing and the pass in hand; the table stays as it is. */
     async stop(): Promise<void> {
       engine.stop();
@@ -692,24 +399,4 @@ export function createDirector(options: DirectorOptions) {
     for (const check of engine.records()) if (check.passes + check.failures === 0) open.push(check.spec.key);
     return open;
   }
-
-  /** A drain that moved weight of the same servers later and still counts. */
-  function standsUpon(intent: Intent, drain: Drain): Drain | undefined {
-    const servers = new Set([...drain.from, ...drain.to]);
-    const later = intent.drains.slice(intent.drains.indexOf(drain) + 1);
-    return later.find(
-      (d) =>
-        (isActive(d) || d.result !== undefined) &&
-        d.service.some((key) => drain.service.includes(key)) &&
-        [...d.from, ...d.to].some((key) => servers.has(key)),
-    );
-  }
-}
-
-/** Ended drains that left nothing standing are history, of which some is kept. */
-function pruned(intent: Intent): Intent {
-  const history = intent.drains.filter((d) => !isActive(d) && d.result === undefined);
-  if (history.length <= KEPT_DRAINS) return intent;
-  const gone = new Set(history.slice(0, history.length - KEPT_DRAINS));
-  return { ...intent, drains: intent.drains.filter((d) => !gone.has(d)) };
 }

@@ -1,0 +1,35 @@
+import type { IpvsTable } from "../ipvs/table.ts";
+import type { Config } from "../model/config.ts";
+import type { EpochMs } from "../model/time.ts";
+import { type Intent, withServer } from "../state/intent.ts";
+import type { NewEvent } from "./events.ts";
+import { entriesOf, placesOf } from "./places.ts";
+
+/** Servers that the kernel has at weight 0 while our own record is gone: somebody may have quiesced them, perhaps through us. They are held there
+ *  until an operator says that they may serve. */
+export function heldQuiesced(
+  config: Config,
+  actual: IpvsTable,
+  intent: Intent,
+  at: EpochMs,
+): { readonly intent: Intent; readonly events: readonly NewEvent[] } {
+  const events: NewEvent[] = [];
+  let held = intent;
+  for (const service of config.services)
+    for (const server of service.servers) {
+      const places = placesOf(service, server);
+      const weights = places.map((p) => actual.get(p.service)?.destinations.get(p.destination)?.weight);
+      const known = weights.filter((weight) => weight !== undefined);
+      if (known.length === 0 || known.some((weight) => weight > 0) || server.weight === 0) continue;
+      held = withServer(held, entriesOf(service), server.key, (entry) => ({ ...entry, stateLost: { at } }));
+      events.push({
+        kind: "admin",
+        severity: "warning",
+        message: `${service.name} ${server.name}: held at weight 0: the kernel has it at 0 and director has no record of why; \`director enable ${service.name} ${server.name}\` lets it serve`,
+        service: service.name,
+        server: server.name,
+        reason: "state-lost",
+      });
+    }
+  return { intent: held, events };
+}
