@@ -1,7 +1,7 @@
 import type { IpvsTable } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
 import type { EpochMs } from "../model/time.ts";
-import { type Intent, withServer } from "../state/intent.ts";
+import { type Intent, withServer } from "../policy/intent.ts";
 import type { NewEvent } from "./events.ts";
 import { entriesOf, placesOf } from "./places.ts";
 

@@ -7,10 +7,10 @@ import { type RealServer, type Service, type ServiceKey, serviceKey } from "../m
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
 import { decide, desired, isReady } from "../policy/desired.ts";
 import { type Drain, isActive, recovered } from "../policy/drain.ts";
+import { type Intent, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
 import type { Condition } from "../policy/moves.ts";
 import { type CheckRecord, type CheckTransition, createEngine } from "../probe/engine.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { type Intent, type ServerIntent, withDrain, withServer } from "../state/intent.ts";
 import type { IntentStore } from "../state/store.ts";
 import { heldQuiesced } from "./adoption.ts";
 import { checkWords, provenWords } from "./check-words.ts";

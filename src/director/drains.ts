@@ -13,8 +13,8 @@ import {
   isActive,
   type Participant,
 } from "../policy/drain.ts";
+import type { Intent } from "../policy/intent.ts";
 import { type Condition, positions, type ServiceIntent } from "../policy/moves.ts";
-import type { Intent } from "../state/intent.ts";
 
 /** What an operator asks for. Servers by name or address. */
 export interface DrainRequest {

@@ -1,5 +1,5 @@
 import { isActive } from "../policy/drain.ts";
-import type { Intent } from "../state/intent.ts";
+import type { Intent } from "../policy/intent.ts";
 
 /** Drains that ended and left nothing behind are kept for the list, this many. */
 export const KEPT_DRAINS = 100;

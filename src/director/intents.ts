@@ -1,7 +1,7 @@
 import { err, ok, type Result } from "../model/result.ts";
 import { type Service, type ServiceKey, serviceKey } from "../model/service.ts";
+import type { Intent } from "../policy/intent.ts";
 import type { ServiceIntent } from "../policy/moves.ts";
-import type { Intent } from "../state/intent.ts";
 import type { IntentStore } from "../state/store.ts";
 
 /** The one writer of the intent: changes queue up, and each is on the disk before anybody sees it. */

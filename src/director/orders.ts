@@ -11,7 +11,7 @@ import {
   command as ordered,
   recovered,
 } from "../policy/drain.ts";
-import { type Intent, type ServerIntent, withDrain, withServer } from "../state/intent.ts";
+import { type Intent, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
 import { begin, type DrainContext, type DrainRequest, findServer, viewFor } from "./drains.ts";
 import type { NewEvent } from "./events.ts";
 import { pruned } from "./history.ts";

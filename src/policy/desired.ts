@@ -13,7 +13,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
-import type { ServerIntent } from "../state/intent.ts";
+import type { ServerIntent } from "./intent.ts";
 import { ideal, NO_INTENT, type Position, positions, type ServiceIntent } from "./moves.ts";
 import { scaled, wholeWeights } from "./shares.ts";
 

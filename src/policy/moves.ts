@@ -1,6 +1,6 @@
 import type { RealServer, ServerKey, Service } from "../model/service.ts";
-import type { ServerIntent } from "../state/intent.ts";
 import { type Drain, type Participant, shift } from "./drain.ts";
+import type { ServerIntent } from "./intent.ts";
 
 /** Where a server's weight stands before health has its say. */
 export interface Position {

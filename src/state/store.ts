@@ -3,7 +3,8 @@ import { copyFile, mkdir, open, readFile, rename, writeFile } from "node:fs/prom
 import { join } from "node:path";
 import { err, ok, type Result } from "../model/result.ts";
 import type { MonotonicMs } from "../model/time.ts";
-import { type Intent, intentSchema } from "./intent.ts";
+import type { Intent } from "../policy/intent.ts";
+import { intentSchema } from "./intent.ts";
 
 /** What was found at start. */
 export type Loaded =
