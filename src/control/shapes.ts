@@ -56,6 +56,7 @@ export interface ServiceStatus {
   readonly scheduler: string;
   /** Somebody healthy has weight. */
   readonly up: boolean;
+  /** Labels of the checks that have passed on no server since the reload that brought them. */
   readonly unproven: readonly string[];
   readonly servers: readonly ServerStatus[];
 }

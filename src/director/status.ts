@@ -47,9 +47,15 @@ export function serviceStatus(service: Service, input: StatusInput): ServiceStat
     frontends: service.frontends.map(nameFrontend),
     scheduler: service.scheduler,
     up: servers.some((s) => s.weight > 0),
-    unproven: [...input.unproven(service)],
+    unproven: unprovenLabels(service, input.unproven(service)),
     servers,
   };
+}
+
+/** Templates are for comparing; people know a check by its label. */
+function unprovenLabels(service: Service, templates: ReadonlySet<string>): readonly string[] {
+  const open = service.servers.flatMap((s) => s.checks).filter((check) => templates.has(check.template));
+  return [...new Set(open.map((check) => check.label))];
 }
 
 function serverStatus(service: Service, server: RealServer, input: StatusInput): ServerStatus {
