@@ -116,10 +116,16 @@ function stateCell({ state, pausedBy, left }: DrainStatus): Cell {
 
 /** The one line that is drawn again and again. */
 export function progressLine(drain: DrainStatus, width: number): string {
-  const { asked, given, connections } = drain;
-  const parts = [standing(drain, true), `${percent(asked)} asked`];
-  if (given !== undefined) parts.push(`${percent(given)} given`);
-  if (connections !== undefined) parts.push(`${connections} open`);
+  const { state, asked, given, connections, nextInMs } = drain;
+  const parts: string[] = [];
+  if (state === "draining") {
+    parts.push("all moved", `${connections ?? "?"} still open`);
+    if (nextInMs !== undefined) parts.push(`waiting up to ${wait(nextInMs)}`);
+  } else {
+    parts.push(standing(drain, true), `${percent(asked)} asked`);
+    if (given !== undefined) parts.push(`${percent(given)} given`);
+    if (connections !== undefined) parts.push(`${connections} open`);
+  }
   return cut(`${bar(asked, 16)} ${parts.join(", ")}`, width);
 }
 

@@ -134,7 +134,7 @@ export async function drainOrder(
   context: Context,
   word: DrainWord,
   name: string | undefined,
-  { reason }: { readonly reason?: string },
+  reason: string | undefined,
 ): Promise<number> {
   const path = apiPath("drains", name ?? (await onlyOne(context)), word);
   const { body } = await context.client.send<DrainStatus>("POST", path, { reason }, context.signal);

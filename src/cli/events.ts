@@ -1,5 +1,4 @@
 import { apiPath, Unreachable } from "../control/client.ts";
-import type { StatusReply } from "../control/shapes.ts";
 import type { DirectorEvent } from "../director/events.ts";
 import type { Millis } from "../model/time.ts";
 import { type Context, EXIT, pause, UsageError } from "./context.ts";
@@ -31,7 +30,6 @@ async function follow(context: Context, from: number): Promise<number> {
   const { client, clock, signal } = context;
   const ask = patient(context);
   let after = from;
-  let startedAt = await daemonStart(context);
   for (;;) {
     try {
       for await (const event of client.stream<DirectorEvent>(path(after, true), signal)) {
@@ -42,15 +40,15 @@ async function follow(context: Context, from: number): Promise<number> {
       if (!(error instanceof Unreachable)) throw error;
     }
     await pause(clock, BEFORE_AGAIN_MS, signal);
-    const now = await ask(() => daemonStart(context));
-    // A new daemon counts its events from the beginning.
-    if (now !== startedAt) after = 0;
-    startedAt = now;
+    // Numbers go on over a restart, unless the history was lost: then they begin anew.
+    if ((await ask(() => lastNumber(context))) < after) after = 0;
   }
 }
 
-async function daemonStart({ client, signal }: Context): Promise<number> {
-  return (await client.get<StatusReply>(apiPath("status"), signal)).body.startedAt;
+async function lastNumber({ client, signal }: Context): Promise<number> {
+  let last = 0;
+  for await (const event of client.stream<DirectorEvent>(path(0, false), signal)) last = event.seq;
+  return last;
 }
 
 async function showLast(context: Context): Promise<number> {

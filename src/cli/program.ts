@@ -191,11 +191,9 @@ function drainCommands(program: Command, runs: Runs): void {
     ...before,
     ...text.split(",").filter((part) => part !== ""),
   ];
-  // Its options stand for themselves only where no subcommand is named: `drain abort web --reason T` is abort's reason.
   const drain = program
     .command("drain")
     .description("move weight from old servers to new ones, step by step")
-    .enablePositionalOptions()
     .argument("[service]")
     .option("--service <name>", "the service, if it is called like one of the commands below")
     .option("--from <server,...>", "who gives its weight", list)
@@ -215,11 +213,22 @@ function drainCommands(program: Command, runs: Runs): void {
         return commands.drain(contextOf(command), service, options);
       }),
     );
+  // Wherever they stand, commander gives the options that both know to `drain`.
+  const own = (command: Command, ...known: readonly (keyof DrainOptions)[]): DrainOptions => {
+    const given: DrainOptions = drain.opts();
+    const strange = drain.options.find((option) => {
+      const key = option.attributeName() as keyof DrainOptions;
+      return given[key] !== undefined && !known.includes(key);
+    });
+    if (strange) command.error(`error: option '${strange.long}' has no meaning for drain ${command.name()}`);
+    return given;
+  };
   drain
     .command("list")
     .description("all drains that are kept")
     .action(
       runs(async (_: unknown, command: Command) => {
+        own(command);
         const { drainList } = await import("./drain.ts");
         return drainList(contextOf(command));
       }),
@@ -231,6 +240,7 @@ function drainCommands(program: Command, runs: Runs): void {
     .option("--wait", "watch it until it ends, with the exit codes of drain")
     .action(
       runs(async (name: string | undefined, options: { readonly wait?: boolean }, command: Command) => {
+        own(command);
         const { drainStatus } = await import("./drain.ts");
         return drainStatus(contextOf(command), name, options);
       }),
@@ -248,9 +258,10 @@ function drainCommands(program: Command, runs: Runs): void {
       .argument("[id|service]", "may be left out if only one is under way")
       .option(...REASON)
       .action(
-        runs(async (name: string | undefined, options: { readonly reason?: string }, command: Command) => {
+        runs(async (name: string | undefined, _: unknown, command: Command) => {
+          const { reason } = own(command, "reason");
           const { drainOrder } = await import("./drain.ts");
-          return drainOrder(contextOf(command), word, name, options);
+          return drainOrder(contextOf(command), word, name, reason);
         }),
       );
 }

@@ -2,7 +2,7 @@ import type { CheckStatus, ServerStatus, ServiceStatus, StatusReply } from "../c
 import { type Cell, columns, cut } from "./columns.ts";
 import { drainLines, isRunning } from "./drain-text.ts";
 import type { Paint } from "./output.ts";
-import { age, dateTime } from "./times.ts";
+import { age, nearTime } from "./times.ts";
 
 export interface Look {
   readonly paint: Paint;
@@ -76,9 +76,9 @@ export function serviceLines(service: ServiceStatus, now: number, look: Look): r
   const down = service.up ? "" : `  ${paint("red", "NOBODY GETS CLIENTS")}`;
   if (service.servers.length === 0) return [title + down, "  no servers"];
   const rows = service.servers.map((server) => serverRow(server, now));
-  const heading = ["server", "address", "state", "weight", "act", "inact", "last check"];
+  const heading = ["server", "address", "state", "weight", "act/in", "last check"];
   const dim = heading.map((text): Cell => ({ text, style: "dim" }));
-  const right = new Set([4, 5]);
+  const right = new Set([4]);
   return [title + down, ...columns([dim, ...rows], { paint, indent: "  ", right, width })];
 }
 
@@ -88,9 +88,8 @@ function serverRow(server: ServerStatus, now: number): readonly Cell[] {
     // A server is often named by its address.
     server.name === server.address ? "" : server.address,
     stateCell(server, now),
-    weightCell(server),
-    count(server.active),
-    count(server.inactive),
+    weightCell(server, now),
+    server.active === undefined ? "-" : `${server.active}/${server.inactive ?? 0}`,
     checkCell(server.checks, now),
   ];
 }
@@ -112,22 +111,18 @@ function stateCell({ state, since }: ServerStatus, now: number): Cell {
 }
 
 /** `100`; where the weight in force is not the file's, both and the rule: `0/100 down`; what the kernel has where that differs still. */
-function weightCell(server: ServerStatus): Cell {
+function weightCell(server: ServerStatus, now: number): Cell {
   const { weight, configuredWeight, rule, kernelWeight, takenOut, disabled } = server;
   const notes: string[] = [];
   if (weight !== configuredWeight || rule === "disabled") notes.push(rule);
-  if (disabled?.until !== undefined) notes.push(`until ${dateTime(disabled.until)}`);
+  if (disabled?.until !== undefined) notes.push(`until ${nearTime(disabled.until, now)}`);
   if (takenOut !== undefined) notes.push("taken out");
   else if (kernelWeight === undefined) notes.push("not in the table");
   else if (kernelWeight !== weight) notes.push(`kernel has ${kernelWeight}`);
   const numbers = weight === configuredWeight ? String(weight) : `${weight}/${configuredWeight}`;
   const text = notes.length === 0 ? numbers : `${numbers} ${notes.join(", ")}`;
   if (notes.length === 0) return text;
-  return { text, style: weight === 0 ? "red" : "yellow" };
-}
-
-function count(n: number | undefined): string {
-  return n === undefined ? "-" : String(n);
+  return { text, style: rule === "down" || rule === "state-lost" ? "red" : "yellow" };
 }
 
 /** The check that matters: a failing one before one that could not ask before one that passes. */

@@ -36,6 +36,12 @@ export function clockTime(epochMs: number): string {
   return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+/** A moment that is near, shortly: `12:51`, on another day `11-22 06:00`. */
+export function nearTime(epochMs: number, now: number): string {
+  const text = dateTime(epochMs).slice(0, -3);
+  return text.slice(0, 10) === dateTime(now).slice(0, 10) ? text.slice(11) : text.slice(5);
+}
+
 function two(n: number): string {
   return String(n).padStart(2, "0");
 }
