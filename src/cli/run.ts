@@ -18,6 +18,7 @@ import { chosenFormat, createLog, logEvent } from "../observe/log.ts";
 import { probeTypes } from "../probe/registry.ts";
 import { bootId, sysctl } from "../runtime/boot.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { isJournal } from "../runtime/journal.ts";
 import { createNotifier } from "../runtime/notify.ts";
 import { upFiles } from "../runtime/up-files.ts";
 import { eventFile } from "../state/event-file.ts";
@@ -33,7 +34,9 @@ type ReloadRefusal = { readonly kind: "invalid" | "removes"; readonly problems: 
 export async function runDaemon({ configFile }: { readonly configFile: string }): Promise<number> {
   const file = resolve(configFile);
   const first = loadConfigFile(file);
-  for (const problem of first.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  const prefixes = isJournal(2, process.env) ? { error: "<3>", warning: "<4>" } : { error: "", warning: "" };
+  for (const problem of first.problems)
+    process.stderr.write(`${prefixes[problem.severity]}${formatProblem(problem)}\n`);
   if (!first.config) return EX_CONFIG;
   // A journal that is restarted closes our output for a moment: no reason to end.
   process.stdout.on("error", () => {});
@@ -42,7 +45,8 @@ export async function runDaemon({ configFile }: { readonly configFile: string })
 }
 
 async function serve(file: string, initial: Config): Promise<number> {
-  const format = chosenFormat(initial.log.format, process.env, process.stdout.isTTY);
+  const output = { isJournal: isJournal(1, process.env), isTerminal: process.stdout.isTTY };
+  const format = chosenFormat(initial.log.format, output);
   const log = createLog(initial.log.level, format, (line) => void process.stdout.write(line));
   const history = eventFile<DirectorEvent>(join(initial.state.directory, "events.ndjson"), (problem) =>
     log.warn(problem),
@@ -177,7 +181,8 @@ async function serve(file: string, initial: Config): Promise<number> {
 
   function statusLine(): string {
     const { services } = director.config();
-    return `${services.length} services, ${services.reduce((sum, s) => sum + s.servers.length, 0)} servers`;
+    const servers = services.reduce((sum, s) => sum + s.servers.length, 0);
+    return `${counted(services.length, "service")}, ${counted(servers, "server")}`;
   }
 
   const context: HandlerContext = { director, status, statusInput, reload };
@@ -233,6 +238,10 @@ async function serve(file: string, initial: Config): Promise<number> {
   up.remove();
   log.info("stopped");
   return 0;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** The first SIGTERM or SIGINT ends in order, the second at once. */

@@ -5,11 +5,14 @@ import type { Config } from "../model/config.ts";
 
 export type LogFormat = Exclude<Config["log"]["format"], "auto">;
 
-/** `auto`: the journal's prefixes when systemd connects our output to it, readable text on a terminal, JSON everywhere else. */
-export function chosenFormat(format: Config["log"]["format"], environment: NodeJS.ProcessEnv, isTerminal: boolean): LogFormat {
+/** `auto`: the journal's prefixes when our output goes there, readable text on a terminal, JSON everywhere else. */
+export function chosenFormat(
+  format: Config["log"]["format"],
+  output: { readonly isJournal: boolean; readonly isTerminal: boolean },
+): LogFormat {
   if (format !== "auto") return format;
-  if (environment.JOURNAL_STREAM !== undefined) return "journal";
-  return isTerminal ? "text" : "json";
+  if (output.isJournal) return "journal";
+  return output.isTerminal ? "text" : "json";
 }
 
 /** The only place that makes log lines. `write` gets one whole line with its newline. */
