@@ -123,13 +123,15 @@ const NOTHING: Shift = { given: {}, taken: {} };
 export function shift(drain: Drain, servers: DrainView["servers"]): Shift {
   if (drain.result) return standing(drain, drain.result, servers);
   if (!isActive(drain) || drain.step === 0) return NOTHING;
-  const olds = drain.from.filter((key) => servers.has(key));
-  const share = askedShare(drain) * carried(drain, servers);
+  const asked = askedShare(drain);
+  const share = asked * carried(drain, servers);
   const given: Record<ServerKey, number> = {};
   let moved = 0;
-  for (const key of olds) {
-    given[key] = share * servers.get(key)!.weight;
-    moved += askedShare(drain) * servers.get(key)!.weight;
+  for (const key of drain.from) {
+    const old = servers.get(key);
+    if (old) given[key] = share * old.weight;
+    // An old that left the file carries nothing any more: the news have all of what it had, or a standby would be left with nothing.
+    moved += old ? asked * old.weight : (drain.configured[key] ?? 0);
   }
   const taken: Record<ServerKey, number> = {};
   for (const [key, part] of parts(drain, servers)) if (servers.get(key)?.ready) taken[key] = moved * part;
@@ -191,15 +193,23 @@ export interface Advanced {
 export function advance(drain: Drain, view: DrainView): Advanced {
   const { phase } = drain;
   const { now } = view;
-  if (!isActive(drain)) return { drain, lookAgainAt: undefined };
+  if (!isActive(drain)) return stay(drain);
+  // What cannot be recorded must not happen, the end of a pause included: the next try would be the next pass, without end.
+  if (!view.storable)
+    return stay(
+      phase.kind === "paused"
+        ? drain
+        : pause(drain, "state-unwritable", "the state directory cannot be written", now.mono),
+    );
   if (!view.serviceExists)
     return stay(end(drain, { kind: "aborted", at: now.epoch, text: "the service left the configuration" }));
-  if (phase.kind !== "paused" && !view.storable)
-    return stay(pause(drain, "state-unwritable", "the state directory cannot be written", now.mono));
-  if (drain.to.length > 0 && !drain.to.some((key) => view.servers.has(key))) {
+  const gone = drain.to.filter((key) => !view.servers.has(key));
+  if (drain.to.length > 0 && gone.length === drain.to.length) {
     const text = "every new server left the configuration";
     return stay(end(drain, { kind: "rolled-back", at: now.epoch, text }));
   }
+  if (gone.length > 0 && !waitsForOperator(phase))
+    return stay(pause(drain, "config-changed", `${gone.join(", ")} left the configuration`, now.mono));
   switch (phase.kind) {
     case "pending":
       return pending(drain, phase, view);
@@ -213,10 +223,15 @@ export function advance(drain: Drain, view: DrainView): Advanced {
     case "rolled-back":
     case "aborted":
     case "failed":
-      return { drain, lookAgainAt: undefined };
+      return stay(drain);
     default:
       return assertNever(phase);
   }
+}
+
+/** Goes on only when somebody says so. */
+function waitsForOperator(phase: DrainPhase): boolean {
+  return phase.kind === "paused" && ["operator", "restart", "config-changed"].includes(phase.why);
 }
 
 function pending(drain: Drain, phase: DrainPhase & { kind: "pending" }, view: DrainView): Advanced {
@@ -250,53 +265,52 @@ function draining(drain: Drain, phase: DrainPhase & { kind: "draining" }, view: 
   if (halted) return stay(halted);
   const olds = drain.from.map((key) => view.servers.get(key)).filter((s) => s !== undefined);
   const left = olds.reduce((sum, s) => sum + (s.connections ?? 0), 0);
-  if (olds.every((s) => s.idle))
-    return stay(end(drain, { kind: "done", at: now.epoch, left: 0 }, shift(drain, view.servers)));
-  if (now.mono >= phase.graceUntil)
-    return stay(end(drain, { kind: "done", at: now.epoch, left }, shift(drain, view.servers)));
+  if (olds.every((s) => s.idle)) return stay(endStanding(drain, { kind: "done", at: now.epoch, left: 0 }, view));
+  if (now.mono >= phase.graceUntil) return stay(endStanding(drain, { kind: "done", at: now.epoch, left }, view));
   return { drain, lookAgainAt: phase.graceUntil };
 }
 
 function paused(drain: Drain, phase: DrainPhase & { kind: "paused" }, view: DrainView): Advanced {
   const { now } = view;
   switch (phase.why) {
-    case "operator":
     case "restart":
     case "config-changed":
-      return { drain, lookAgainAt: undefined };
+      return stay(drain);
+    case "operator":
+      // It stops the steps, not the clock of a failure.
+      return drain.step === 0 ? stay(drain) : failing(drain, phase, view);
     case "state-unwritable":
-      return view.storable ? stay(unpause(drain, phase, now.mono)) : { drain, lookAgainAt: undefined };
+      return stay(unpause(drain, phase, now.mono));
     case "capacity": {
       const next =
         phase.was === "shifting" ? drain.steps[Math.min(drain.step, drain.steps.length - 1)]! : askedShare(drain);
-      return trouble(drain, next, view) ? { drain, lookAgainAt: undefined } : stay(unpause(drain, phase, now.mono));
+      const halted = trouble(drain, next, view);
+      if (!halted) return stay(unpause(drain, phase, now.mono));
+      return stay(halted.phase.kind === "paused" && halted.phase.why === "new-down" ? halted : drain);
     }
     case "new-down":
-      return newDown(drain, phase, view);
+      return newsDown(drain, view).length > 0 ? failing(drain, phase, view) : stay(oneStepBack(drain, now.mono));
     default:
       return assertNever(phase.why);
   }
 }
 
-function newDown(drain: Drain, phase: DrainPhase & { kind: "paused" }, view: DrainView): Advanced {
+/** The new has just come up, and is to earn its share again. */
+function oneStepBack(drain: Drain, now: MonotonicMs): Drain {
+  const phase: DrainPhase = { kind: "shifting", nextStepAt: later(now, drain.every) };
+  return { ...drain, step: Math.max(0, drain.step - 1), phase };
+}
+
+/** Counts how long all news have been down, and ends the waiting. */
+function failing(drain: Drain, phase: DrainPhase & { kind: "paused" }, view: DrainView): Advanced {
   const { now } = view;
-  const down = newsDown(drain, view);
-  if (down.length === 0) {
-    // One step back: the new has just come up, and is to earn its share again.
-    const back: Drain = {
-      ...drain,
-      step: Math.max(0, drain.step - 1),
-      phase: { kind: "shifting", nextStepAt: later(now.mono, drain.every) },
-    };
-    return stay(back);
-  }
   const all = carried(drain, view.servers) === 0;
   if (all !== (phase.allDownSince !== undefined))
     return stay({ ...drain, phase: { ...phase, allDownSince: all ? now.mono : undefined } });
   if (phase.allDownSince === undefined) return { drain, lookAgainAt: undefined };
   const deadline = later(phase.allDownSince, drain.policy.newDownTimeout);
   if (now.mono < deadline) return { drain, lookAgainAt: deadline };
-  const text = `${down.join(", ")} down for ${formatDuration(drain.policy.newDownTimeout)}`;
+  const text = `${newsDown(drain, view).join(", ")} down for ${formatDuration(drain.policy.newDownTimeout)}`;
   return stay(end(drain, { kind: "rolled-back", at: now.epoch, text }));
 }
 
@@ -351,8 +365,19 @@ function unpause(drain: Drain, phase: DrainPhase & { kind: "paused" }, now: Mono
   }
 }
 
-function end(drain: Drain, phase: DrainPhase, result?: Shift): Drain {
-  return { ...drain, phase, result: result ?? drain.result };
+/** Leaves nothing behind: the weights of before. */
+function end(drain: Drain, phase: DrainPhase): Drain {
+  return { ...drain, phase, result: undefined };
+}
+
+/** What is moved now stays moved, beside the configured weights of this moment: those of the start may have been changed meanwhile. */
+function endStanding(drain: Drain, phase: DrainPhase, view: DrainView): Drain {
+  const configured = { ...drain.configured };
+  for (const key of [...drain.from, ...drain.to]) {
+    const server = view.servers.get(key);
+    if (server) configured[key] = server.configured;
+  }
+  return { ...drain, phase, configured, result: shift(drain, view.servers) };
 }
 
 function stay(drain: Drain): Advanced {
@@ -376,12 +401,12 @@ export function command(drain: Drain, word: DrainCommand, text: string, view: Dr
       if (phase.kind === "rolled-back") return ok(drain);
       if (phase.kind === "failed")
         return err(`drain ${drain.id} failed and changed nothing: there is nothing to roll back`);
-      return ok({ ...drain, phase: { kind: "rolled-back", at: now.epoch, text }, result: undefined });
+      return ok(end(drain, { kind: "rolled-back", at: now.epoch, text }));
     case "abort":
       if (phase.kind === "aborted") return ok(drain);
       if (!isActive(drain))
         return err(`drain ${drain.id} is ${phase.kind}: there is nothing to abort (rollback undoes it)`);
-      return ok(end(drain, { kind: "aborted", at: now.epoch, text }, shift(drain, view.servers)));
+      return ok(endStanding(drain, { kind: "aborted", at: now.epoch, text }, view));
     default:
       return assertNever(word);
   }
@@ -393,14 +418,15 @@ export function recovered(drain: Drain, gap: Millis | undefined, now: MonotonicM
   if (!isActive(drain)) return drain;
   if (gap !== undefined && gap <= Math.max(2 * drain.every, 60_000)) return drain;
   const text = gap === undefined ? "the machine was restarted" : `director did not run for ${formatDuration(gap)}`;
-  if (drain.phase.kind !== "paused") return pauseAcross(drain, text, gap, now);
-  return { ...drain, phase: { ...drain.phase, since: now, allDownSince: undefined } };
+  const { phase } = drain;
+  if (phase.kind !== "paused" || !waitsForOperator(phase)) return pauseAcross(drain, text, gap, now);
+  return { ...drain, phase: { ...phase, since: now, allDownSince: undefined } };
 }
 
 /** As pause, but monotonic times of another boot mean nothing: a whole step's, or the whole grace's, time is left. */
 function pauseAcross(drain: Drain, text: string, gap: Millis | undefined, now: MonotonicMs): Drain {
   const held = pause(drain, "restart", text, now);
-  if (gap !== undefined || held.phase.kind !== "paused") return held;
+  if (gap !== undefined || drain.phase.kind === "paused" || held.phase.kind !== "paused") return held;
   const left = held.phase.was === "draining" ? drain.policy.grace : drain.every;
   return { ...held, phase: { ...held.phase, left } };
 }
