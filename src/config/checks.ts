@@ -27,10 +27,18 @@ export interface ReadCheck {
 
 const COMMON = new Set(Object.keys(checkSchema.shape));
 
+/** Working out a type's keys takes a millisecond, which is much for every small file. */
+const KEYS = new WeakMap<ProbeType, ReadonlySet<string>>();
+
+function optionKeys(type: ProbeType): ReadonlySet<string> {
+  const keys = KEYS.get(type) ?? new Set(knownKeys(type.options));
+  KEYS.set(type, keys);
+  return keys;
+}
+
 /** Reads checks. What many servers inherit is one node and read once. */
 export function checkReader(types: ProbeTypes, problems: Problems) {
   const done = new Map<MapNode, ReadCheck | undefined>();
-  const keysOf = new Map([...types].map(([name, type]) => [name, new Set(knownKeys(type.options))]));
 
   function read(node: MapNode, extent: Extent): ReadCheck | undefined {
     const name = typeOf(node);
@@ -44,22 +52,22 @@ export function checkReader(types: ProbeTypes, problems: Problems) {
     if (type === undefined) {
       const known = [...types.keys()];
       const message = `expected one of ${known.join(", ")}${didYouMean(name, known)}`;
-      if (node.entries.get("type")?.value.kind !== "map") problems.error(atKey(node, "type"), message);
+      problems.error(atKey(node, "type"), message);
       return undefined;
     }
-    const known = keysOf.get(name)!;
+    const known = optionKeys(type);
     for (const [key, entry] of node.entries)
-      if (!COMMON.has(key) && !known.has(key)) problems.error(entry.keyAt, unknownKeyWords(key, name));
+      if (!COMMON.has(key) && !known.has(key)) problems.error(entry.keyAt, unknownKeyWords(key, type));
     const own = pick(node, (key) => known.has(key) && !COMMON.has(key));
     const options = typed(type.options, own, problems, extent);
     if (keys === undefined || options === undefined) return undefined;
     return extent === "whole" ? timed({ node, type, keys: keys.value, options: options.value }, problems) : undefined;
   }
 
-  function unknownKeyWords(key: string, type: string): string {
-    const others = [...keysOf].filter(([, keys]) => keys.has(key)).map(([name]) => name);
-    if (others.length > 0) return `unknown key in a check of type ${type}, ${others.join(" and ")} checks have it`;
-    return `unknown key in a check of type ${type}${didYouMean(key, [...COMMON, ...keysOf.get(type)!])}`;
+  function unknownKeyWords(key: string, type: ProbeType): string {
+    const others = [...types.values()].filter((other) => optionKeys(other).has(key)).map((other) => other.name);
+    if (others.length > 0) return `unknown key in a check of type ${type.name}, ${others.join(" and ")} checks have it`;
+    return `unknown key in a check of type ${type.name}${didYouMean(key, [...COMMON, ...optionKeys(type)])}`;
   }
 
   return {

@@ -53,12 +53,20 @@ export function draftServer(
   const checks = readChecks(descend(above.checks, item, problems), above, reader, problems);
   if (keys === undefined) return undefined;
   const forwarding = forwardingOf(keys, node, item, problems);
+  const port = ownPort(keys, node, problems);
+  return forwarding && checks && { node, keys, forwarding, ...port, checks };
+}
+
+/** The port in the address or beside it, and where it stands. */
+export function ownPort(
+  keys: Pick<ServerKeys, "address" | "port">,
+  node: MapNode,
+  problems: Problems,
+): Pick<ServerDraft, "ownPort" | "portAt"> {
   const { port } = keys.address;
   if (port !== undefined && keys.port !== undefined && port !== keys.port)
     problems.error(atKey(node, "port"), `the address says port ${port}: give it in one place`);
-  if (forwarding === undefined || checks === undefined) return undefined;
-  const portAt = atKey(node, port === undefined ? "port" : "address");
-  return { node, keys, forwarding, ownPort: port ?? keys.port, portAt, checks };
+  return { ownPort: port ?? keys.port, portAt: atKey(node, port === undefined ? "port" : "address") };
 }
 
 function readChecks(

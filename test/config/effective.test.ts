@@ -18,7 +18,7 @@ describe("the effective configuration", () => {
         assert.deepEqual(again, config);
         assert.equal(effective(again, probeTypes), written);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

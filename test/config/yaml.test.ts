@@ -211,7 +211,7 @@ services:
         for (const { at, drop, put } of edits) edited.splice(at, drop, put);
         agrees(edited.join(""));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
