@@ -10,8 +10,12 @@ export interface Default {
 /** Every default there is, by the path of its key; nothing else in the code supplies one. Check types keep those of their own keys beside
  *  their schemas. */
 export const DEFAULTS = {
-  "ipvs.mode": { value: "manage", reason: "the program's purpose", source: "contract" },
-  "ipvs.backend": { value: "ipvsadm", reason: "the kernel's table; memory is for demos and tests", source: "contract" },
+  "ipvs.mode": { value: "manage", reason: "the program's purpose", source: "own choice" },
+  "ipvs.backend": {
+    value: "ipvsadm",
+    reason: "the kernel's table; memory is for demos and tests",
+    source: "own choice",
+  },
   "ipvs.command": {
     value: "/usr/sbin/ipvsadm",
     reason: "where distributions install it",
@@ -25,9 +29,9 @@ export const DEFAULTS = {
   "ipvs.resync": {
     value: "30s",
     reason: "full read back; weights and counts are compared every 5s besides",
-    source: "contract",
+    source: "own choice",
   },
-  "ipvs.drift": { value: "repair", reason: "the file is the truth", source: "contract" },
+  "ipvs.drift": { value: "repair", reason: "the file is the truth", source: "own choice" },
   "state.directory": { value: "/var/lib/director", reason: "StateDirectory=director", source: "systemd.exec(5), FHS" },
   "control.socket": {
     value: "/run/director/control.sock",
@@ -39,15 +43,15 @@ export const DEFAULTS = {
     reason: "connecting needs the write bit; owner and group command",
     source: "unix(7)",
   },
-  "control.read_only.mode": { value: "0666", reason: "reading is for everyone on the machine", source: "contract" },
-  "log.level": { value: "info", reason: "transitions and actions, not every probe", source: "contract" },
-  "log.format": { value: "auto", reason: "journal, terminal or JSON, whichever is there", source: "contract" },
+  "control.read_only.mode": { value: "0666", reason: "reading is for everyone on the machine", source: "own choice" },
+  "log.level": { value: "info", reason: "transitions and actions, not every probe", source: "own choice" },
+  "log.format": { value: "auto", reason: "journal, terminal or JSON, whichever is there", source: "own choice" },
   "reload.max_removed": {
     value: "50%",
     reason: "a template that rendered half of its input is the usual accident",
-    source: "contract",
+    source: "own choice",
   },
-  "service.protocol": { value: "tcp", reason: "by far the most usual", source: "contract" },
+  "service.protocol": { value: "tcp", reason: "by far the most usual", source: "own choice" },
   "service.scheduler": {
     value: "wrr",
     reason: "the only one under which weights are shares",
@@ -57,9 +61,9 @@ export const DEFAULTS = {
   "service.on_failure": {
     value: "auto",
     reason: "weight 0, removed only where weight 0 is not enough",
-    source: "contract",
+    source: "own choice",
   },
-  "service.initial": { value: "adopt", reason: "a restart moves no traffic", source: "contract" },
+  "service.initial": { value: "adopt", reason: "a restart moves no traffic", source: "own choice" },
   "service.quorum.up": { value: "1", reason: "one healthy server serves", source: "keepalived, quorum 1" },
   "service.quorum.down": {
     value: "1",
@@ -69,35 +73,35 @@ export const DEFAULTS = {
   "service.fail_open": {
     value: "never",
     reason: "sending clients to failed servers must be a decision",
-    source: "contract",
+    source: "own choice",
   },
   "service.removal_grace": {
     value: "10m",
     reason: "time for connections to end before an entry is deleted under them",
-    source: "contract",
+    source: "own choice",
   },
-  "server.weight": { value: "100", reason: "shares then read as percentages of one server", source: "contract" },
-  "server.forward": { value: "masquerade", reason: "needs nothing to be set up on the servers", source: "contract" },
+  "server.weight": { value: "100", reason: "shares then read as percentages of one server", source: "own choice" },
+  "server.forward": { value: "masquerade", reason: "needs nothing to be set up on the servers", source: "own choice" },
   "tunnel.type": { value: "ipip", reason: "what a plain tunnel is", source: "ipvsadm(8), --tun-type" },
   "tunnel.checksum": { value: "none", reason: "what the tool does unasked", source: "ipvsadm(8), --tun-nocsum" },
-  "check.type": { value: "tcp", reason: "asks for nothing but a listener", source: "contract" },
-  "check.interval": { value: "2s", reason: "down is known after 6s at most", source: "contract; HAProxy inter 2s" },
+  "check.type": { value: "tcp", reason: "asks for nothing but a listener", source: "own choice" },
+  "check.interval": { value: "2s", reason: "down is known after 6s at most", source: "as HAProxy, inter" },
   "check.timeout": {
     value: "2s",
     reason: "survives one lost SYN, which costs 1s",
     source: "RFC 6298, initial retransmission timeout",
   },
-  "check.fall": { value: "3", reason: "one or two lost probes are no outage", source: "contract; HAProxy fall 3" },
-  "check.rise": { value: "2", reason: "one lucky probe is no recovery", source: "contract; HAProxy rise 2" },
+  "check.fall": { value: "3", reason: "one or two lost probes are no outage", source: "as HAProxy, fall" },
+  "check.rise": { value: "2", reason: "one lucky probe is no recovery", source: "as HAProxy, rise" },
   "check.fast_interval": {
     value: "1s",
     reason: "from the first failure a verdict is wanted soon; never longer than interval",
-    source: "contract; HAProxy fastinter",
+    source: "after HAProxy, fastinter",
   },
   "check.down_interval": {
     value: "5s",
     reason: "a dead server is not in a hurry",
-    source: "contract; HAProxy downinter",
+    source: "after HAProxy, downinter",
   },
 } as const satisfies Readonly<Record<string, Default>>;
 

@@ -14,7 +14,7 @@ function read(path: string): string {
   return readFileSync(new URL(path, import.meta.url), "utf8");
 }
 
-describe("the contract's example", () => {
+describe("an example of every key", () => {
   const text = read("contract-example.conf").replace("include: [conf.d/*.yaml]", "");
   const config = configOf(text);
 

@@ -671,7 +671,7 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
     web("sorry_server: { address: 10.0.0.9:80, port: 81 }"),
     [
       "5:19: services[0].sorry_server: warning: accepted, not acted upon by this version",
-      "5:51: services[0].sorry_server.port: the address says port 80: give it in one place",
+      "5:49: services[0].sorry_server.port: the address says port 80: give it in one place",
     ],
   ],
   [
