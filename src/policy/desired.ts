@@ -84,10 +84,12 @@ export function desired(input: DesiredInput): Desired {
       table.set(key, entryOf(service, frontend, servers, stuck, input.actual.get(key)));
       for (const server of service.servers) {
         const decision = servers.get(server.key)!;
-        if (!fits(frontend, server) || !MUST_NOT_SERVE.has(decision.rule)) continue;
+        const dead = decision.verdict.kind === "down";
+        if (!fits(frontend, server) || !(dead || decision.rule === "disabled")) continue;
         const place = placeOf(key, destinationKey(server.address, destinationPort(frontend, server.port)));
         urgent.add(place);
-        if (stuck === undefined || decision.rule !== "down") continue;
+        // By the verdict, whatever rule comes before it: disabling a dead server must not put its entry back.
+        if (stuck === undefined || !dead) continue;
         takenOut.add(place);
         shown.set(server.key, { ...decision, takenOut: stuck });
       }
@@ -136,8 +138,6 @@ const GIVES_ZERO: ReadonlySet<WeightRule> = new Set([
   "configured-0",
 ]);
 
-const MUST_NOT_SERVE: ReadonlySet<WeightRule> = new Set(["disabled", "down"]);
-
 function ruleOf(position: Position, verdict: ServerVerdict, intent: ServerIntent | undefined): WeightRule {
   if (intent?.disabled) return "disabled";
   if (intent?.stateLost) return "state-lost";
@@ -181,10 +181,10 @@ function entryOf(
     if (!fits(frontend, server)) continue;
     const port = destinationPort(frontend, server.port);
     const key = destinationKey(server.address, port);
-    const { weight, rule } = decisions.get(server.key)!;
-    if (stuck !== undefined && rule === "down") continue;
+    const { weight, verdict } = decisions.get(server.key)!;
+    if (stuck !== undefined && verdict.kind === "down") continue;
     // Of a server nobody has seen well the entry is not made only to stand at 0, where such a scheduler would refuse its share.
-    if (stuck !== undefined && rule === "not-yet-probed" && !actual?.destinations.has(key)) continue;
+    if (stuck !== undefined && verdict.kind === "unknown" && !actual?.destinations.has(key)) continue;
     destinations.set(key, { address: server.address, port, forwarding: server.forwarding, weight });
   }
   return {
