@@ -1,4 +1,5 @@
 import { type Argument, Command, CommanderError, Option } from "commander";
+import { systemClock } from "../runtime/clock.ts";
 import type { AdminOptions } from "./admin.ts";
 import type { ConfigOptions } from "./config.ts";
 import type { Context, GlobalOptions } from "./context.ts";
@@ -91,6 +92,15 @@ function daemonCommand(program: Command, ended: (code: number) => void): void {
 }
 
 function seeing(program: Command, runs: Runs): void {
+  program
+    .command("demo")
+    .description("a failure, a recovery and a drain, live, in 25 seconds; needs no root and no daemon")
+    .action(
+      runs(async () => {
+        const { demo } = await import("./demo.ts");
+        return demo(processOutput(), systemClock);
+      }),
+    );
   program
     .command("status")
     .description("what is wrong, then every service and server, then drains under way")

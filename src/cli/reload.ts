@@ -70,11 +70,8 @@ async function unprovenAfter({ client, clock, signal }: Context, wait: Millis): 
   }
 }
 
-export function unprovenChecks({ services }: StatusReply): readonly string[] {
-  const names = services.flatMap((service) =>
-    service.servers.flatMap((s) => s.checks.filter((c) => c.unproven).map((c) => `${service.name}: ${c.check}`)),
-  );
-  return [...new Set(names)];
+function unprovenChecks({ services }: StatusReply): readonly string[] {
+  return services.flatMap((service) => service.unproven.map((check) => `${service.name}: ${check}`));
 }
 
 async function namedIn(file: string): Promise<string | undefined> {
