@@ -41,6 +41,13 @@ export async function configShow(out: Output, file: string | undefined, options:
   return EXIT.ok;
 }
 
+/** `director config schema`: for editors that complete and check while one writes. */
+export async function configSchema(out: Output): Promise<number> {
+  const { jsonSchema } = await import("../config/schema.ts");
+  out.print(JSON.stringify(jsonSchema(probeTypes), undefined, 2));
+  return EXIT.ok;
+}
+
 interface Loaded extends ParsedConfig {
   readonly name: string;
   /** The main file, if it can be read, and what it includes. */

@@ -313,4 +313,13 @@ function configCommands(program: Command, runs: Runs): void {
         return configShow(processOutput(), file, command.optsWithGlobals<ConfigOptions>());
       }),
     );
+  config
+    .command("schema")
+    .description("JSON Schema of the file, for editors")
+    .action(
+      runs(async () => {
+        const { configSchema } = await import("./config.ts");
+        return configSchema(processOutput());
+      }),
+    );
 }
