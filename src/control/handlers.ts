@@ -7,7 +7,8 @@ import { drainStatus, explain, type StatusInput, serviceStatus } from "../direct
 import type { Result } from "../model/result.ts";
 import { serviceKey } from "../model/service.ts";
 import type { EpochMs } from "../model/time.ts";
-import { type Drain, type DrainCommand, isActive } from "../policy/drain.ts";
+import { type Drain, isActive } from "../policy/drain.ts";
+import type { DrainCommand } from "../policy/drain-table.ts";
 import { intentSchema } from "../state/intent.ts";
 import { type ApiReply, type ApiRequest, json, problem } from "./http.ts";
 import type { DrainStatus, ReloadReply, StatusReply } from "./shapes.ts";
@@ -157,7 +158,7 @@ async function drains(context: HandlerContext, request: ApiRequest, path: readon
   });
 }
 
-const WORDS: ReadonlySet<string> = new Set<DrainCommand>(["pause", "resume", "rollback", "abort"]);
+const WORDS: ReadonlySet<string> = new Set<DrainCommand>(["pause", "resume", "finish", "rollback", "abort"]);
 
 /** By id; by service: its active drain, else its latest. */
 function findDrain(director: Director, name: string): Drain | undefined {

@@ -6,7 +6,8 @@ import { ok } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
 import { decide, desired, isReady } from "../policy/desired.ts";
-import { type Drain, isActive, recovered } from "../policy/drain.ts";
+import { type Drain, isActive } from "../policy/drain.ts";
+import { recovered } from "../policy/drain-machine.ts";
 import { type Intent, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
 import type { Condition } from "../policy/moves.ts";
 import { type CheckRecord, type CheckTransition, createEngine } from "../probe/engine.ts";
@@ -283,6 +284,7 @@ export function createDirector(options: DirectorOptions) {
       ready: isReady(verdict(service, server), intents.of(service).servers.get(server.key)),
       connections: unknown ? undefined : seen.reduce((sum, s) => sum + s.active!, 0),
       idle: seen.every((s) => s.idle),
+      empty: seen.every((s) => s.empty),
     };
   }
 
@@ -338,7 +340,7 @@ export function createDirector(options: DirectorOptions) {
           : loaded.intent;
       const beat = stored.bootId === bootId ? await store.lastBeat(bootId) : undefined;
       const gap = beat === undefined ? undefined : Math.max(0, now.mono - beat);
-      const intent = { ...stored, drains: stored.drains.map((d) => recovered(d, gap, now.mono)) };
+      const intent = { ...stored, drains: stored.drains.map((d) => recovered(d, gap, now)) };
       intents = createIntents(store, intent, () => {});
       for (const [i, drain] of intent.drains.entries()) if (drain !== stored.drains[i]) reportDrain(drain);
     },

@@ -3,16 +3,17 @@ import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type ServerKey, type Service, serviceKey } from "../model/service.ts";
 import { formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
 import {
-  advance,
   askedShare,
-  capacityAfter,
   DEFAULT_DRAIN_POLICY,
   type Drain,
   type DrainPolicy,
   type DrainView,
   isActive,
+  isStanding,
   type Participant,
 } from "../policy/drain.ts";
+import { advance } from "../policy/drain-machine.ts";
+import { capacityAfter } from "../policy/drain-shift.ts";
 import type { Intent } from "../policy/intent.ts";
 import { type Condition, positions, type ServiceIntent } from "../policy/moves.ts";
 
@@ -67,6 +68,8 @@ const NOBODY: Drain = {
   policy: DEFAULT_DRAIN_POLICY,
   configured: {},
   result: undefined,
+  expires: undefined,
+  parent: undefined,
   startedAt: 0 as Drain["startedAt"],
   actor: "",
   reason: undefined,
@@ -117,6 +120,8 @@ export function begin(request: DrainRequest, context: DrainContext, id: string, 
     policy,
     configured: Object.fromEntries([...from.value, ...to.value].map((server) => [server.key, server.weight])),
     result: undefined,
+    expires: undefined,
+    parent: undefined,
     startedAt: now.epoch,
     actor,
     reason: request.reason,
@@ -193,7 +198,7 @@ export function advanceAll(
   const moved: Moved[] = [];
   let lookAgainAt: MonotonicMs | undefined;
   for (const before of intent.drains) {
-    if (!isActive(before)) continue;
+    if (!isActive(before) && !(isStanding(before) && before.expires)) continue;
     const service = config.services.find((s) => s.frontends.some((f) => before.service.includes(serviceKey(f))));
     const view = service
       ? viewFor(before, context(service))

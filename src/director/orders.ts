@@ -3,14 +3,9 @@ import { err, ok, type Result } from "../model/result.ts";
 import type { RealServer, Service } from "../model/service.ts";
 import type { EpochMs, Now } from "../model/time.ts";
 import type { Decision } from "../policy/desired.ts";
-import {
-  type Drain,
-  type DrainCommand,
-  type DrainView,
-  isActive,
-  command as ordered,
-  recovered,
-} from "../policy/drain.ts";
+import { type Drain, type DrainView, isActive } from "../policy/drain.ts";
+import { command as ordered, recovered } from "../policy/drain-machine.ts";
+import type { DrainCommand } from "../policy/drain-table.ts";
 import { type Intent, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
 import { begin, type DrainContext, type DrainRequest, findServer, viewFor } from "./drains.ts";
 import type { NewEvent } from "./events.ts";
@@ -231,7 +226,7 @@ export function createOrders(director: OrderContext) {
         if (intent.revision !== revision)
           return err(`the intent is at revision ${intent.revision} by now, not ${revision}: read it again`);
         const now = director.now();
-        const drains = next.bootId === bootId ? next.drains : next.drains.map((d) => recovered(d, undefined, now.mono));
+        const drains = next.bootId === bootId ? next.drains : next.drains.map((d) => recovered(d, undefined, now));
         // What is ours to delete is told by what we declared, not by a document from elsewhere.
         return ok({ ...next, bootId, drains, owned: intent.owned });
       });

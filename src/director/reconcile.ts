@@ -4,7 +4,7 @@ import { type Drift, driftBetween, only } from "../ipvs/drift.ts";
 import { sameForwarding } from "../ipvs/equal.ts";
 import { overlaid } from "../ipvs/overlay.ts";
 import { ruleLine } from "../ipvs/rules.ts";
-import type { Glance, IpvsChange, IpvsTable, Stats } from "../ipvs/table.ts";
+import type { Glance, IpvsChange, IpvsTable, Stats, Templates } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { DestinationKey, Frontend, ServiceKey } from "../model/service.ts";
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
@@ -109,7 +109,7 @@ export interface Reconciler {
     service: ServiceKey,
     frontend: Frontend,
     destination: DestinationKey,
-  ): { readonly active: number | undefined; readonly idle: boolean };
+  ): { readonly active: number | undefined; readonly idle: boolean; readonly empty: boolean };
   /** Runs until `signal` aborts; the pass in hand is finished or cut off by its deadline. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -121,6 +121,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   const refusals = createRefusals();
   let known: IpvsTable = new Map();
   let glance: Glance = new Map();
+  let templates: { readonly at: MonotonicMs; readonly value: Templates } | undefined;
   let stats: { readonly at: MonotonicMs; readonly value: Stats } | undefined;
   let adopted = false;
   /** Our services as they were after the last pass; undefined while a write may have been cut off half way: that would look like drift. */
@@ -157,6 +158,16 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     return table;
   }
 
+  function templatesOf(service: ServiceKey, destination: DestinationKey): number {
+    return templates?.value.get(service)?.get(destination) ?? 0;
+  }
+
+  /** Templates, where somebody waits for the end of a destination with persistence. */
+  async function freshTemplates(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<void> {
+    if (!watched.some((w) => known.get(w.service)?.persistence !== undefined)) return;
+    if (!templates || now - templates.at >= STATS_EVERY_MS) templates = { at: now, value: await kernel.templates(signal) };
+  }
+
   /** Packet counters, where somebody's end is told by them; undefined otherwise. */
   async function freshStats(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<Stats | undefined> {
     const frontends = [
@@ -182,6 +193,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const drift = believed ? driftBetween(only(believed, owned), actual) : [];
     const watched = hooks.watched();
     const counters = await freshStats(watched, signal, now);
+    await freshTemplates(watched, signal, now);
     const left = withLeaving({
       desired: wanted.table,
       actual,
@@ -344,12 +356,11 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     }),
     connections(service, frontend, destination) {
       const seen = glance.get(service)?.destinations.get(destination);
-      if (lastSuccessAt === undefined) return { active: undefined, idle: false };
-      if (!seen) return { active: 0, idle: true };
-      return {
-        active: seen.active,
-        idle: isIdle(frontend, idleness.get(placeOf(service, destination)), clock.now().mono),
-      };
+      if (lastSuccessAt === undefined) return { active: undefined, idle: false, empty: false };
+      if (!seen) return { active: 0, idle: true, empty: true };
+      const idle = isIdle(frontend, idleness.get(placeOf(service, destination)), clock.now().mono);
+      const templates = templatesOf(service, destination);
+      return { active: seen.active, idle, empty: idle && seen.inactive === 0 && templates === 0 };
     },
     async run(signal) {
       while (!signal.aborted) await sleep(await turn(signal), signal);

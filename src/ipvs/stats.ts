@@ -6,25 +6,71 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
-import type { DestinationStats, Stats } from "./table.ts";
+import type { Rates, Stats, Templates } from "./table.ts";
 import { addressFrontend, markFrontend, readCount, readEndpoint, type Words, wordsOf } from "./words.ts";
 
 /** Reads the output of `ipvsadm -Ln --stats --exact`. What cannot be read is left out: counters decide nothing but idleness. */
 export function parseStats(text: string): Stats {
-  const stats = new Map<ServiceKey, Map<DestinationKey, DestinationStats>>();
-  let current: Map<DestinationKey, DestinationStats> | undefined;
+  return perDestination(text, ([connections, packetsIn]) =>
+    connections === undefined || packetsIn === undefined ? undefined : { connections, packetsIn },
+  );
+}
+
+/** Reads the output of `ipvsadm -Ln --persistent-conn`: how many persistence templates lead to each destination. */
+export function parseTemplates(text: string): Templates {
+  return perDestination(text, ([_weight, templates]) => templates);
+}
+
+/** Reads the output of `ipvsadm -Ln --rate`: new connections a second of each service, over the last seconds. */
+export function parseRates(text: string): Rates {
+  const rates = new Map<ServiceKey, number>();
+  for (const { service, numbers } of blocksIn(text)) if (numbers[0] !== undefined) rates.set(service, numbers[0]);
+  return rates;
+}
+
+function perDestination<T>(
+  text: string,
+  read: (numbers: readonly (number | undefined)[]) => T | undefined,
+): ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, T>> {
+  return new Map(
+    blocksIn(text).map(({ service, destinations }) => {
+      const values = new Map<DestinationKey, T>();
+      for (const [key, numbers] of destinations) {
+        const value = read(numbers);
+        if (value !== undefined) values.set(key, value);
+      }
+      return [service, values];
+    }),
+  );
+}
+
+interface Block {
+  readonly service: ServiceKey;
+  readonly numbers: readonly (number | undefined)[];
+  readonly destinations: Map<DestinationKey, readonly (number | undefined)[]>;
+}
+
+/** Every listing has a line for the service, with its own numbers or none, and one for each destination below it. */
+function blocksIn(text: string): readonly Block[] {
+  const blocks: Block[] = [];
+  let current: Block | undefined;
   for (const line of text.split("\n")) {
     const words = wordsOf(line);
     const first = words.next();
     if (first === "->") {
-      readServer(words, current);
+      const at = readEndpoint(words.next());
+      if (at && current) current.destinations.set(destinationKey(at.address, at.port), numbersOf(words));
       continue;
     }
     const frontend = readTitle(first, words);
-    current = frontend && new Map();
-    if (frontend && current) stats.set(serviceKey(frontend), current);
+    current = frontend && { service: serviceKey(frontend), numbers: numbersOf(words), destinations: new Map() };
+    if (current) blocks.push(current);
   }
-  return stats;
+  return blocks;
+}
+
+function numbersOf(words: Words): readonly (number | undefined)[] {
+  return [readCount(words.next()), readCount(words.next())];
 }
 
 /** `TCP 10.0.0.1:80`, `FWM -1 IPv6`. */
@@ -35,11 +81,3 @@ function readTitle(first: string, words: Words): Frontend | undefined {
 }
 
 const PROTOCOLS: Readonly<Record<string, Protocol>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
-
-function readServer(words: Words, into: Map<DestinationKey, DestinationStats> | undefined): void {
-  const at = readEndpoint(words.next());
-  const connections = readCount(words.next());
-  const packetsIn = readCount(words.next());
-  if (at === undefined || connections === undefined || packetsIn === undefined) return;
-  into?.set(destinationKey(at.address, at.port), { connections, packetsIn });
-}

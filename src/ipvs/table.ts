@@ -60,6 +60,12 @@ export interface DestinationStats {
 
 export type Stats = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, DestinationStats>>;
 
+/** Persistence templates that lead to each destination: clients whose next connection goes there. */
+export type Templates = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, number>>;
+
+/** New connections a second of each service, as the kernel's estimator has them. */
+export type Rates = ReadonlyMap<ServiceKey, number>;
+
 /** One step towards the wanted table. Each carries all there is to say: `ipvsadm -e` and `-E` replace everything they do not restate. */
 export type IpvsChange =
   | { readonly op: "add-service"; readonly service: ServiceKey; readonly entry: ServiceEntry }

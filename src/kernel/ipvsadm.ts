@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parseListing } from "../ipvs/listing.ts";
 import { parseProc } from "../ipvs/proc.ts";
 import { ruleLine } from "../ipvs/rules.ts";
-import { parseStats } from "../ipvs/stats.ts";
+import { parseRates, parseStats, parseTemplates } from "../ipvs/stats.ts";
 import type { IpvsChange, IpvsTable } from "../ipvs/table.ts";
 import { assertNever } from "../model/result.ts";
 import { CommandError, type CommandResult, runCommand } from "../runtime/run-command.ts";
@@ -48,6 +48,12 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
     },
     async stats(signal) {
       return parseStats(await list(options, ["-Ln", "--stats", "--exact"], signal));
+    },
+    async templates(signal) {
+      return parseTemplates(await list(options, ["-Ln", "--persistent-conn"], signal));
+    },
+    async rates(signal) {
+      return parseRates(await list(options, ["-Ln", "--rate"], signal));
     },
     async apply(changes, signal): Promise<ApplyReport> {
       if (changes.length === 0) return { complaints: [] };

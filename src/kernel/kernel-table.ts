@@ -1,4 +1,4 @@
-import type { Glance, IpvsChange, IpvsTable, Stats } from "../ipvs/table.ts";
+import type { Glance, IpvsChange, IpvsTable, Rates, Stats, Templates } from "../ipvs/table.ts";
 
 /** What came of writing: what the tool said, line by line. Empty does not prove success: read the table back. */
 export interface ApplyReport {
@@ -14,6 +14,10 @@ export interface KernelTable {
   glance(known: IpvsTable, signal: AbortSignal): Promise<Glance>;
   /** Counters of every destination. */
   stats(signal: AbortSignal): Promise<Stats>;
+  /** Persistence templates of every destination. */
+  templates(signal: AbortSignal): Promise<Templates>;
+  /** New connections a second of every service. */
+  rates(signal: AbortSignal): Promise<Rates>;
   /** Applies the changes in order, in one go. Refused changes do not stop the others. */
   apply(changes: readonly IpvsChange[], signal: AbortSignal): Promise<ApplyReport>;
 }

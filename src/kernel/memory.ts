@@ -31,6 +31,7 @@ export function memoryTable(initial: IpvsTable = new Map()): MemoryTable {
   let table = initial;
   const schedulers = new Map<ServiceKey, { readonly name: string; readonly scheduler: Scheduler }>();
   const traffic = new Map<ServiceKey, Map<DestinationKey, Traffic>>();
+  let asked: { readonly at: number; readonly totals: ReadonlyMap<ServiceKey, number> } = { at: 0, totals: new Map() };
   for (const [service, entry] of table) schedulerOf(service, entry);
 
   /** A service keeps its scheduler, and the scheduler its place, until an edit names another. */
@@ -77,6 +78,23 @@ export function memoryTable(initial: IpvsTable = new Map()): MemoryTable {
       signal.throwIfAborted();
       return countersOf(table, traffic);
     },
+    /** Persistence is not played here: there are no templates. */
+    async templates(signal) {
+      signal.throwIfAborted();
+      return new Map();
+    },
+    /** Over the time since it was last asked; 0 the first time. */
+    async rates(signal) {
+      signal.throwIfAborted();
+      const now = performance.now();
+      const totals = totalsOf(table, traffic);
+      const seconds = (now - asked.at) / 1000;
+      const rates = [...totals].map(
+        ([service, count]) => [service, (count - (asked.totals.get(service) ?? count)) / seconds] as const,
+      );
+      asked = { at: now, totals };
+      return new Map(rates);
+    },
     async apply(changes, signal): Promise<ApplyReport> {
       signal.throwIfAborted();
       const result = attempt(table, changes, applied);
@@ -102,6 +120,13 @@ export function memoryTable(initial: IpvsTable = new Map()): MemoryTable {
       own.open--;
     },
   };
+}
+
+/** Connections that each service has had. */
+function totalsOf(table: IpvsTable, traffic: AllTraffic): ReadonlyMap<ServiceKey, number> {
+  const sum = (service: ServiceKey): number =>
+    [...(traffic.get(service)?.values() ?? [])].reduce((total, { connections }) => total + connections, 0);
+  return new Map([...table.keys()].map((service) => [service, sum(service)]));
 }
 
 interface Traffic {

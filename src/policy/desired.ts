@@ -110,6 +110,7 @@ export function decide(
     ready: isReady(verdicts.get(server.key)!, intent.servers.get(server.key)),
     connections: undefined,
     idle: false,
+    empty: false,
   }));
   const moving = [...placed.values()].some((p) => p.given > 0 || p.taken > 0);
   const scale = moving ? wholeWeights([...placed.values()].map(ideal)).scale : 1;

@@ -1,5 +1,6 @@
 import type { RealServer, ServerKey, Service } from "../model/service.ts";
-import { type Drain, type Participant, shift } from "./drain.ts";
+import type { Drain, Participant } from "./drain.ts";
+import { shift } from "./drain-shift.ts";
 import type { ServerIntent } from "./intent.ts";
 
 /** Where a server's weight stands before health has its say. */
@@ -20,6 +21,7 @@ export interface Condition {
   readonly ready: boolean;
   readonly connections: number | undefined;
   readonly idle: boolean;
+  readonly empty: boolean;
 }
 
 /** A service with what operators said of it, resolved against the file. */

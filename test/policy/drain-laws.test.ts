@@ -4,7 +4,10 @@ import fc from "fast-check";
 import type { ServerVerdict } from "../../src/health/server.ts";
 import type { ServerKey } from "../../src/model/service.ts";
 import { decide, isReady } from "../../src/policy/desired.ts";
-import { command, type Drain, type DrainCommand, type DrainView, isActive, shift } from "../../src/policy/drain.ts";
+import { type Drain, type DrainView, isActive } from "../../src/policy/drain.ts";
+import { command } from "../../src/policy/drain-machine.ts";
+import { shift } from "../../src/policy/drain-shift.ts";
+import type { DrainCommand } from "../../src/policy/drain-table.ts";
 import { NO_INTENT, positions } from "../../src/policy/moves.ts";
 import { server, service } from "../support/services.ts";
 import { at, drain, mono, turns } from "./drains.ts";
@@ -74,7 +77,7 @@ function seenBy(
   positions(
     pool,
     intent,
-    (each) => ({ ready: isReady(verdict(each.name), undefined), connections: 3, idle: world.idle }),
+    (each) => ({ ready: isReady(verdict(each.name), undefined), connections: 3, idle: world.idle, empty: world.idle }),
     (_, participants) => {
       servers = participants;
     },

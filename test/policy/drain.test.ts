@@ -2,18 +2,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ServerKey } from "../../src/model/service.ts";
 import {
-  advance,
   askedShare,
-  capacityAfter,
-  command,
   DEFAULT_DRAIN_POLICY,
   type Drain,
-  type DrainCommand,
   type DrainPhase,
   type Participant,
-  recovered,
-  shift,
 } from "../../src/policy/drain.ts";
+import { advance, command, recovered } from "../../src/policy/drain-machine.ts";
+import { capacityAfter, shift } from "../../src/policy/drain-shift.ts";
+import type { DrainCommand } from "../../src/policy/drain-table.ts";
 import {
   at,
   drain,
@@ -433,7 +430,10 @@ describe("the failure table", () => {
       assert.deepEqual(weights(held, HEALTHY), { old: 75, new: 25 });
     }
     const resumed = ok(command(turns(two, view(1, HEALTHY)), "resume", "", view(2, HEALTHY)));
-    assert.equal(stand(turns(resumed, view(3, HEALTHY))), "paused config-changed 5");
+    // Who resumes has seen why it stood still: it goes on without the one that left.
+    assert.deepEqual(resumed.to, ["new"]);
+    assert.equal(stand(turns(resumed, view(3, HEALTHY))), "shifting 5");
+    assert.deepEqual(weights(resumed, HEALTHY), { old: 50, new: 50 });
   });
 
   test("reload removes the only new: rolled back", () => {
@@ -454,20 +454,20 @@ describe("the failure table", () => {
       ["another boot, or nobody knows", undefined, "paused restart 5"],
     ] as const)
       test(name, () => {
-        const back = recovered(half, gap, mono(500_000));
+        const back = recovered(half, gap, at(500_000));
         assert.equal(stand(back), after);
         assert.deepEqual(weights(back, HEALTHY), { old: 50, new: 50 });
       });
 
     test("with steps of 10s a gap of 60s is still short", () => {
       const quick = { ...half, every: 10_000 };
-      assert.equal(stand(recovered(quick, 60_000, mono(0))), "shifting 5");
-      assert.equal(stand(recovered(quick, 60_001, mono(0))), "paused restart 5");
+      assert.equal(stand(recovered(quick, 60_000, at(0))), "shifting 5");
+      assert.equal(stand(recovered(quick, 60_001, at(0))), "paused restart 5");
     });
 
     test("a pause that would end by itself waits for an operator after a long gap, an operator's stays an operator's", () => {
       for (const phase of ACTIVE.filter((p) => p.kind === "paused")) {
-        const back = recovered({ ...half, phase }, undefined, mono(77));
+        const back = recovered({ ...half, phase }, undefined, at(77));
         const stays = ["operator", "restart", "config-changed"].includes(phase.why);
         assert.equal(stand(back), `paused ${stays ? phase.why : "restart"} 5`);
         assert.equal(stand(turns(back, view(1e9, HEALTHY))), stand(back), "goes on by itself");
@@ -476,16 +476,16 @@ describe("the failure table", () => {
     });
 
     test("after a short gap a missed step is taken once, and then held for half its time at least", () => {
-      const back = recovered(half, 60_000, mono(110_000));
+      const back = recovered(half, 60_000, at(110_000));
       const stepped = turns(back, view(110_000, HEALTHY));
       assert.equal(stand(stepped), "shifting 6");
       assert.equal(advance(stepped, view(110_000, HEALTHY)).lookAgainAt, 140_000);
     });
 
     test("monotonic times of another boot mean nothing: a whole step or a whole grace is left", () => {
-      const shiftingBack = ok(command(recovered(half, undefined, mono(5)), "resume", "", view(10, HEALTHY)));
+      const shiftingBack = ok(command(recovered(half, undefined, at(5)), "resume", "", view(10, HEALTHY)));
       assert.deepEqual(shiftingBack.phase, shifting(60_010));
-      const waiting = recovered(drain({ step: 10, phase: draining(9e9) }), undefined, mono(5));
+      const waiting = recovered(drain({ step: 10, phase: draining(9e9) }), undefined, at(5));
       const drainingBack = ok(command(waiting, "resume", "", view(10, HEALTHY)));
       assert.equal(drainingBack.phase.kind === "draining" && drainingBack.phase.graceUntil, 600_010);
     });
@@ -493,7 +493,7 @@ describe("the failure table", () => {
     test("what has ended is left as it is", () => {
       for (const phase of ENDED) {
         const over = drain({ step: 3, phase });
-        assert.equal(recovered(over, undefined, mono(1)), over);
+        assert.equal(recovered(over, undefined, at(1)), over);
       }
     });
   });

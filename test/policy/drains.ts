@@ -1,15 +1,15 @@
 import type { ServerKey, ServiceKey } from "../../src/model/service.ts";
 import type { EpochMs, MonotonicMs, Now } from "../../src/model/time.ts";
 import {
-  advance,
   DEFAULT_DRAIN_POLICY,
   type Drain,
   type DrainPhase,
   type DrainView,
   type Participant,
   type PauseReason,
-  shift,
 } from "../../src/policy/drain.ts";
+import { advance } from "../../src/policy/drain-machine.ts";
+import { shift } from "../../src/policy/drain-shift.ts";
 
 export const mono = (ms: number) => ms as MonotonicMs;
 export const key = (name: string) => name as ServerKey;
@@ -30,6 +30,8 @@ export function drain(given: Partial<Drain> = {}): Drain {
     policy: DEFAULT_DRAIN_POLICY,
     configured: { [key("old")]: 100, [key("new")]: 0 },
     result: undefined,
+    expires: undefined,
+    parent: undefined,
     startedAt: at(0).epoch,
     actor: "ops",
     reason: undefined,
@@ -46,7 +48,10 @@ export function servers(...lines: readonly string[]): ReadonlyMap<ServerKey, Par
       const count = rest.includes("connections") ? Number(rest[rest.indexOf("connections") - 1]) : 0;
       const configured = Number(weight);
       const idle = rest.includes("idle");
-      return [key(name), { name, configured, weight: configured, ready: health === "up", connections: count, idle }];
+      return [
+        key(name),
+        { name, configured, weight: configured, ready: health === "up", connections: count, idle, empty: idle },
+      ];
     }),
   );
 }
