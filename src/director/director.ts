@@ -8,8 +8,9 @@ import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now }
 import { decide, desired, isReady } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
-import { type Intent, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
+import { type Intent, intentOf, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
 import type { Condition } from "../policy/moves.ts";
+import { withoutOvertaken } from "../policy/overtaken.ts";
 import { type CheckRecord, type CheckTransition, createEngine } from "../probe/engine.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { IntentStore } from "../state/store.ts";
@@ -22,21 +23,14 @@ import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
 import { placesOf, serviceWith } from "./places.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
-import {
-  adoptedBeliefs,
-  type Beliefs,
-  plannedChecks,
-  proven,
-  reloadedBeliefs,
-  serviceFinder,
-  verdictOf,
-} from "./verdicts.ts";
+import { adoptedBeliefs, type Beliefs, plannedChecks, proven, reloadedBeliefs, verdictOf } from "./verdicts.ts";
 import { writeWords } from "./words.ts";
 
 /** READY waits this long at most for every check's first verdict. */
 const FIRST_VERDICTS_MS: Millis = 10_000;
 /** Notes on the disk that we are alive, for telling a short gap from a long one after a restart. */
 const BEAT_EVERY_MS: Millis = 5_000;
+
 export interface DirectorOptions {
   readonly clock: Clock;
   readonly kernel: KernelTable;
@@ -64,7 +58,9 @@ export function createDirector(options: DirectorOptions) {
   let beliefs: Beliefs = { presumedUp: new Map(), unproven: new Map() };
   let intents: Intents;
   let freshState = false;
-  let probing = false;
+  let adopted = false;
+  /** Drains stand still until the servers have had the time for their first verdicts: one that nobody has asked yet is not down. */
+  let drainsMove = false;
   let lastBeatAt: MonotonicMs | undefined;
   let leavingGraces = new Map<ServiceKey, Millis>();
   const stopping = new AbortController();
@@ -162,7 +158,8 @@ export function createDirector(options: DirectorOptions) {
 
   /** The first full reading: who was serving, and what was held at 0 by somebody we do not know of. */
   async function adopt(actual: IpvsTable): Promise<void> {
-    if (!probing) beliefs = adoptedBeliefs(config, actual);
+    adopted = true;
+    beliefs = { ...beliefs, presumedUp: adoptedBeliefs(config, actual).presumedUp };
     if (!freshState) return;
     freshState = false;
     const held = heldQuiesced(config, actual, intents.current(), clock.now().epoch);
@@ -171,12 +168,11 @@ export function createDirector(options: DirectorOptions) {
   }
 
   function startProbing(): void {
-    probing = true;
+    // As long as the table could not be read anybody may be serving: nobody is to be taken for dead by a single failure.
+    const presumedUp = (service: Service, server: RealServer) =>
+      !adopted || (beliefs.presumedUp.get(service.key)?.has(server.key) ?? false);
     engine.update(
-      plannedChecks(config, (service, server) => ({
-        kind: "new",
-        presumedUp: beliefs.presumedUp.get(service.key)?.has(server.key) ?? false,
-      })),
+      plannedChecks(config, (service, server) => ({ kind: "new", presumedUp: presumedUp(service, server) })),
     );
   }
 
@@ -198,28 +194,33 @@ export function createDirector(options: DirectorOptions) {
       track(store.beat(bootId, mono).catch(() => {}));
     }
     if (intents.problem() !== undefined) track(intents.retry());
+    const times = [moveDrains(now), expire(now)].filter((t) => t !== undefined);
+    return times.length === 0 ? undefined : (Math.min(...times) as MonotonicMs);
+  }
+
+  /** Returns when the next of them wants to be looked at. */
+  function moveDrains(now: Now): MonotonicMs | undefined {
+    if (!drainsMove) return undefined;
     const looked = advanceAll(config, intents.current(), contextOf, now, intents.problem() === undefined);
     if (looked.moved.length > 0) track(storeMoves(looked.moved.map((m) => m.after)));
-    const expiry = expire(now);
-    const times = [looked.lookAgainAt, expiry].filter((t) => t !== undefined);
-    return times.length === 0 ? undefined : (Math.min(...times) as MonotonicMs);
+    return looked.lookAgainAt;
   }
 
   /** Stored first, then in force: a crash in between loses the step, never the record of one that acted. */
   async function storeMoves(moved: readonly Drain[]): Promise<void> {
     const before = new Map(intents.current().drains.map((d) => [d.id, d]));
     const stopped = moved.every((d) => d.phase.kind === "paused");
+    let applied: readonly Drain[] = [];
     const result = await intents.change(
       (intent) => {
-        let next: Intent = { ...intent, bootId };
-        // Only what nobody changed meanwhile: an operator's word given during this pass is newer.
-        for (const drain of moved)
-          if (intent.drains.find((d) => d.id === drain.id) === before.get(drain.id)) next = withDrain(next, drain);
-        return ok(pruned(next));
+        // Only what nobody changed meanwhile: an operator's word given during this pass is newer, and so is the pass before, if it was slow to store.
+        applied = moved.filter((drain) => intent.drains.find((d) => d.id === drain.id) === before.get(drain.id));
+        if (applied.length === 0) return ok(intent);
+        return ok(pruned(applied.reduce<Intent>(withDrain, { ...intent, bootId })));
       },
       { evenUnsaved: stopped },
     );
-    if (result.ok) for (const drain of moved) reportDrain(drain);
+    if (result.ok) for (const drain of applied) reportDrain(drain);
     else record({ kind: "drain", severity: "error", message: `drains stand still: ${result.error}` });
     reconciler.wake();
   }
@@ -239,13 +240,18 @@ export function createDirector(options: DirectorOptions) {
   }
 
   async function enableAgain({ services, server, disabled }: ServerIntent): Promise<void> {
-    const same = (entry: ServerIntent) => entry.disabled?.until === disabled?.until;
-    const saved = await intents.change(
-      (intent) =>
-        ok(withServer({ ...intent, bootId }, services, server, (e) => (same(e) ? { ...e, disabled: undefined } : e))),
+    let ended = false;
+    await intents.change(
+      (intent) => {
+        // Not if it was disabled anew meanwhile, or the pass before has ended it.
+        ended = intentOf(intent, services, server)?.disabled?.until === disabled?.until;
+        return ok(
+          ended ? withServer({ ...intent, bootId }, services, server, (e) => ({ ...e, disabled: undefined })) : intent,
+        );
+      },
       { evenUnsaved: true },
     );
-    if (!saved.ok) return;
+    if (!ended) return;
     const message = `${serviceWith(config, services)?.name ?? services[0]} ${server}: enabled again, its time is over`;
     record({ kind: "admin", severity: "info", message, to: "enabled" });
     reconciler.wake();
@@ -340,9 +346,15 @@ export function createDirector(options: DirectorOptions) {
           : loaded.intent;
       const beat = stored.bootId === bootId ? await store.lastBeat(bootId) : undefined;
       const gap = beat === undefined ? undefined : Math.max(0, now.mono - beat);
-      const intent = { ...stored, drains: stored.drains.map((d) => recovered(d, gap, now)) };
-      intents = createIntents(store, intent, () => {});
-      for (const [i, drain] of intent.drains.entries()) if (drain !== stored.drains[i]) reportDrain(drain);
+      intents = createIntents(store, stored, () => {});
+      const drains = stored.drains.map((d) => recovered(d, gap, now));
+      const held = drains.filter((drain, i) => drain !== stored.drains[i]);
+      // Stored at once: the next restart, perhaps after a short gap, must find them paused as well.
+      await intents.change(
+        (intent) => ok(withoutOvertaken(held.length > 0 ? { ...intent, bootId, drains } : intent, config)),
+        { evenUnsaved: true },
+      );
+      for (const drain of held) reportDrain(drain);
     },
 
     /** Adopts the table, probes, writes. Resolves when every check has its first verdict and the table was written once, or after 10s with
@@ -352,6 +364,7 @@ export function createDirector(options: DirectorOptions) {
       await reconciler.settled();
       startProbing();
       await firstVerdicts();
+      drainsMove = true;
       await reconciler.settled();
       return waiting();
     },
@@ -359,11 +372,9 @@ export function createDirector(options: DirectorOptions) {
     /** Replaces the configuration. The caller has parsed it and asked what it removes; from here on it cannot fail. */
     async reload(next: Config): Promise<void> {
       const old = config;
-      const previous = serviceFinder(next);
       leavingGraces = new Map(leavingGraces);
       for (const service of old.services)
-        if (!previous(service))
-          for (const f of service.frontends) leavingGraces.set(serviceKey(f), service.removalGrace);
+        for (const frontend of service.frontends) leavingGraces.set(serviceKey(frontend), service.removalGrace);
       const byProbe = new Map<string, CheckRecord>();
       for (const check of engine.records()) byProbe.set(check.spec.probe, check);
       const { beliefs: kept, checks } = reloadedBeliefs({
@@ -377,6 +388,7 @@ export function createDirector(options: DirectorOptions) {
       config = next;
       beliefs = kept;
       engine.update(checks);
+      await intents.change((intent) => ok(withoutOvertaken(intent, next)), { evenUnsaved: true });
       reconciler.resync();
       await reconciler.settled();
     },

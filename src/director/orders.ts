@@ -173,10 +173,9 @@ export function createOrders(director: OrderContext) {
       const service = findService(serviceName);
       if (!service.ok) return service;
       const { requestId } = request;
-      const known = director
-        .intents()
-        .current()
-        .drains.find((d) => requestId !== undefined && d.requestId === requestId);
+      const retried = (intent: Intent) =>
+        intent.drains.find((d) => requestId !== undefined && d.requestId === requestId);
+      const known = retried(director.intents().current());
       if (known) return ok(known);
       const id = director.newId();
       const judged = () => begin(request, director.drainContext(service.value), id, order.actor);
@@ -185,8 +184,10 @@ export function createOrders(director: OrderContext) {
         return drain.ok ? drain : refusal(drain.error);
       }
       let started: Drain | undefined;
-      // Judged inside the change: of two orders at once only one may find the service free.
+      // Judged inside the change: of two orders at once only one may find the service free, and two that are one get the same drain.
       const saved = await director.intents().change((intent) => {
+        started = retried(intent);
+        if (started) return ok(intent);
         const drain = judged();
         if (!drain.ok) return drain;
         started = drain.value;

@@ -1,10 +1,10 @@
 import { cautiously } from "../ipvs/caution.ts";
 import { diff } from "../ipvs/diff.ts";
-import { type Drift, driftBetween, only } from "../ipvs/drift.ts";
+import { type Drift, destinationOf, driftBetween, only, sameThing } from "../ipvs/drift.ts";
 import { sameForwarding } from "../ipvs/equal.ts";
 import { overlaid } from "../ipvs/overlay.ts";
 import { ruleLine } from "../ipvs/rules.ts";
-import type { Glance, IpvsChange, IpvsTable, Stats, Templates } from "../ipvs/table.ts";
+import type { Glance, GlanceDestination, IpvsChange, IpvsTable, Stats, Templates } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { DestinationKey, Frontend, ServiceKey } from "../model/service.ts";
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
@@ -104,7 +104,7 @@ export interface Reconciler {
   /** Wakes, and resolves when a pass that began after this call has ended. */
   settled(): Promise<void>;
   view(): ReconcilerView;
-  /** Active connections (undefined: the table was never read) and whether a watched destination has gone idle. */
+  /** Open connections (undefined: the table was never read) and whether a watched destination has gone idle. */
   connections(
     service: ServiceKey,
     frontend: Frontend,
@@ -137,6 +137,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   let failures = 0;
   let passes = 0;
   let woken = false;
+  let ended = false;
   let wakeUp: () => void = () => {};
   let waiters: { readonly after: number; readonly resolve: () => void }[] = [];
 
@@ -165,7 +166,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   /** Templates, where somebody waits for the end of a destination with persistence. */
   async function freshTemplates(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<void> {
     if (!watched.some((w) => known.get(w.service)?.persistence !== undefined)) return;
-    if (!templates || now - templates.at >= STATS_EVERY_MS) templates = { at: now, value: await kernel.templates(signal) };
+    if (!templates || now - templates.at >= STATS_EVERY_MS)
+      templates = { at: now, value: await kernel.templates(signal) };
   }
 
   /** Packet counters, where somebody's end is told by them; undefined otherwise. */
@@ -186,16 +188,18 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     known = actual;
     const now = clock.now().mono;
     wanted = hooks.desired(actual);
-    const fresh = [...wanted.table.keys()].filter((key) => !hooks.owned().has(key));
-    if (fresh.length > 0) await hooks.declare(fresh);
+    const desired = wanted.table;
+    const managing = settings().mode === "manage";
+    const fresh = [...desired.keys()].filter((key) => !hooks.owned().has(key));
+    // Who only observes has written nothing that would be ours to delete one day.
+    if (managing && fresh.length > 0) await hooks.declare(fresh);
     const owned = hooks.owned();
 
-    const drift = believed ? driftBetween(only(believed, owned), actual) : [];
     const watched = hooks.watched();
     const counters = await freshStats(watched, signal, now);
     await freshTemplates(watched, signal, now);
     const left = withLeaving({
-      desired: wanted.table,
+      desired,
       actual,
       owned,
       before: leaving,
@@ -205,24 +209,29 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       graceOf: hooks.graceOf,
       now,
     });
-    const judged = repairs.judge(drift, left.table, now);
-    const target = repairs.tolerate(left.table, actual, now);
+    // What somebody put as we want it, in the moment we began to want it or after we let it be, is no drift.
+    const drift =
+      managing && believed
+        ? driftBetween(only(believed, owned), actual).filter((item) => !sameThing(desired, actual, item))
+        : [];
+    const judged = repairs.judge(drift, desired, now);
+    const target = managing ? repairs.tolerate(left.table, desired, actual, now) : left.table;
     const changes = diff(target, actual, owned);
     watch(watched, counters, now);
-    const outcome =
-      settings().mode === "observe"
-        ? { ...NOTHING_DONE, differences: changes }
-        : await write(changes, target, actual, owned, signal);
+    const outcome = managing
+      ? await write(changes, target, actual, owned, signal)
+      : { ...NOTHING_DONE, differences: changes };
     differences = outcome.differences;
     leaving = left.leaving;
     believed = only(known, owned);
-    hooks.disown([...owned].filter((key) => !known.has(key) && !target.has(key)));
+    hooks.disown([...owned].filter((key) => !known.has(key) && !target.has(key) && !desired.has(key)));
     inSync = diff(target, known, owned).length === 0;
     lastSuccessAt = clock.now().mono;
-    const askedFor = hooks.passed({ ...outcome, drift: judged, overdue: left.overdue }, lastSuccessAt);
+    const overdue = left.overdue.filter((item) => outcome.written.some((change) => deletes(change, item)));
+    const askedFor = hooks.passed({ ...outcome, drift: judged, overdue }, lastSuccessAt);
     if (outcome.again) woken = true;
     const watching = idleness.size > 0 ? later(now, LOOK_APART_MS) : undefined;
-    return earliest(askedFor, left.lookAgainAt, refusals.nextAt(), watching);
+    return earliest(askedFor, left.lookAgainAt, refusals.nextAt(now), watching);
   }
 
   async function write(
@@ -235,11 +244,11 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const now = clock.now().mono;
     const urgent = (service: ServiceKey, destination: DestinationKey) =>
       wanted!.urgent.has(placeOf(service, destination));
-    const { now: safe, held } = cautiously(refusals.due(changes, now), actual, urgent);
-    if (safe.length === 0) {
-      if (changes.length === 0) refusals.settle([], [], [], now);
-      return NOTHING_DONE;
-    }
+    // Caution looks at everything that is wanted: a raise that the kernel refused and that waits for its turn has not been made.
+    const { now: careful, held } = cautiously(changes, actual, urgent);
+    const due = new Set(refusals.due(changes, now));
+    const safe = careful.filter((change) => due.has(change));
+    if (safe.length === 0) return NOTHING_DONE;
     believed = undefined;
     const { complaints } = await kernel.apply(safe, signal);
     known = await readBack(safe, complaints, signal);
@@ -247,7 +256,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const refused = refusals.settle(safe, left, complaints, clock.now().mono);
     const missing = new Set(left.map(ruleLine));
     const written = safe.filter((change) => !missing.has(ruleLine(change)));
-    return { written, complaints, refused, differences: [], again: held.length > 0 && refused.length === 0 };
+    return { written, complaints, refused, differences: [], again: held.length > 0 && written.length === safe.length };
   }
 
   /** After a write the weights are read from /proc; what /proc does not show (options of services, new entries) from a full listing. */
@@ -298,14 +307,17 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     });
   }
 
+  /** One pass, whatever comes of it. Returns when the next is due. */
   async function turn(signal: AbortSignal): Promise<MonotonicMs> {
     woken = false;
     const number = ++passes;
-    let next: MonotonicMs | undefined;
+    let next: MonotonicMs;
     try {
-      next = await pass(signal);
+      const asked = await pass(signal);
       failures = 0;
       lastError = undefined;
+      const now = clock.now().mono;
+      next = earliest(asked, later(now, GLANCE_EVERY_MS), later(readFullyAt ?? now, settings().resync))!;
     } catch (error) {
       if (signal.aborted) return clock.now().mono;
       const retryIn = FAILED_RETRY_MS[Math.min(failures++, FAILED_RETRY_MS.length - 1)]!;
@@ -320,9 +332,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     hooks.ended();
     for (const waiter of waiters.filter((w) => w.after < number)) waiter.resolve();
     waiters = waiters.filter((w) => w.after >= number);
-    const now = clock.now().mono;
-    const resyncAt = later(readFullyAt ?? now, readFullyAt === undefined ? FAILED_RETRY_MS[0]! : settings().resync);
-    return earliest(next, later(now, Math.min(GLANCE_EVERY_MS, heartbeat)), resyncAt)!;
+    return earliest(next, later(clock.now().mono, heartbeat))!;
   }
 
   return {
@@ -336,6 +346,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       wakeUp();
     },
     settled() {
+      if (ended) return Promise.resolve();
       const promise = new Promise<void>((resolve) => waiters.push({ after: passes, resolve }));
       woken = true;
       wakeUp();
@@ -360,10 +371,11 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       if (!seen) return { active: 0, idle: true, empty: true };
       const idle = isIdle(frontend, idleness.get(placeOf(service, destination)), clock.now().mono);
       const templates = templatesOf(service, destination);
-      return { active: seen.active, idle, empty: idle && seen.inactive === 0 && templates === 0 };
+      return { active: openAt(frontend, seen), idle, empty: idle && seen.inactive === 0 && templates === 0 };
     },
     async run(signal) {
       while (!signal.aborted) await sleep(await turn(signal), signal);
+      ended = true;
       for (const waiter of waiters) waiter.resolve();
     },
   };
@@ -376,6 +388,16 @@ interface Outcome {
   readonly differences: readonly IpvsChange[];
   /** Something was held back until this pass's raises stand. */
   readonly again: boolean;
+}
+
+/** Connections that somebody may still use. The kernel counts all of UDP as inactive; behind a firewall mark it may be either. */
+function openAt(frontend: Frontend, { active, inactive }: GlanceDestination): number {
+  return needsPackets(frontend) ? active + inactive : active;
+}
+
+function deletes(change: IpvsChange, { service, destination }: Leaving): boolean {
+  if (change.service !== service) return false;
+  return change.op === "delete-service" || (change.op === "delete-server" && destinationOf(change) === destination);
 }
 
 const NOTHING_DONE: Outcome = { written: [], complaints: [], refused: [], differences: [], again: false };

@@ -17,7 +17,8 @@ export interface Refused {
 }
 
 export interface Refusals {
-  /** The changes that may be tried now: a refused one waits for its turn, and what stands on it (servers of a refused service) waits with it. */
+  /** Of all changes that are wanted those that may be tried now: a refused one waits for its turn, and what stands on it (servers of a refused
+   *  service) waits with it. What is not wanted any more is forgotten. */
   due(changes: readonly IpvsChange[], now: MonotonicMs): readonly IpvsChange[];
   /** After a pass: what was tried and is still not there is refused; everything else of before is forgotten. Returns those refused anew. */
   settle(
@@ -27,7 +28,8 @@ export interface Refusals {
     now: MonotonicMs,
   ): readonly Refused[];
   list(): readonly Refused[];
-  nextAt(): MonotonicMs | undefined;
+  /** When the next one is due; those that are due already wait for something else. */
+  nextAt(now: MonotonicMs): MonotonicMs | undefined;
 }
 
 /** Isolates what the kernel refuses: retried with backoff from 1s to 60s, in nobody's way. */
@@ -44,7 +46,12 @@ export function createRefusals(): Refusals {
   }
 
   return {
-    due: (changes, now) => (refused.size === 0 ? changes : changes.filter((change) => !blocked(change, now))),
+    due(changes, now) {
+      if (refused.size === 0) return changes;
+      const wanted = new Set(changes.map(lineOf));
+      for (const line of refused.keys()) if (!wanted.has(line)) refused.delete(line);
+      return changes.filter((change) => !blocked(change, now));
+    },
     settle(tried, left, complaints, now) {
       const stillWanted = new Set(left.map(lineOf));
       const triedLines = new Set(tried.map(lineOf));
@@ -62,7 +69,8 @@ export function createRefusals(): Refusals {
         if (destinationOf(change) !== undefined && services.has(change.service)) continue;
         const attempts = (old?.attempts ?? 0) + 1;
         const wait = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempts - 1));
-        const reason = complaints.find((text) => text.includes(line)) ?? complaints[0] ?? "the table does not show it";
+        const reason =
+          complaints.find((text) => text.startsWith(`${line}:`)) ?? complaints[0] ?? "the table does not show it";
         const item = { change, reason, since: old?.since ?? now, attempts, retryAt: later(now, wait) };
         next.set(line, item);
         if (!old) fresh.push(item);
@@ -72,9 +80,10 @@ export function createRefusals(): Refusals {
       return fresh;
     },
     list: () => [...refused.values()],
-    nextAt() {
+    nextAt(now) {
       let next: MonotonicMs | undefined;
-      for (const { retryAt } of refused.values()) if (next === undefined || retryAt < next) next = retryAt;
+      for (const { retryAt } of refused.values())
+        if (retryAt > now && (next === undefined || retryAt < next)) next = retryAt;
       return next;
     },
   };

@@ -1,5 +1,4 @@
-import { type Drift, tolerating } from "../ipvs/drift.ts";
-import { sameDestination, sameOptions } from "../ipvs/equal.ts";
+import { type Drift, sameThing, tolerating } from "../ipvs/drift.ts";
 import type { IpvsTable } from "../ipvs/table.ts";
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
 
@@ -20,10 +19,11 @@ export interface Tolerated {
 }
 
 export interface Repairs {
-  /** Judges what drifted; says of each item whether it is repaired, only reported, or let be because somebody fights for it. */
+  /** Judges what drifted from `wanted`; says of each item whether it is repaired, only reported, or let be because somebody fights for it. What is
+   *  let be already is not told again. */
   judge(items: readonly Drift[], wanted: IpvsTable, now: MonotonicMs): readonly (readonly [Drift, DriftVerdict])[];
-  /** The wanted table with what is let be left as it actually is. */
-  tolerate(wanted: IpvsTable, actual: IpvsTable, now: MonotonicMs): IpvsTable;
+  /** The table to be written with what is let be left as it actually is. */
+  tolerate(target: IpvsTable, wanted: IpvsTable, actual: IpvsTable, now: MonotonicMs): IpvsTable;
   tolerated(): readonly Tolerated[];
 }
 
@@ -41,37 +41,37 @@ export function createRepairs(mode: () => "repair" | "report"): Repairs {
     return "repaired";
   }
 
+  /** Forgets what need not be let be any more. */
+  function review(wanted: IpvsTable, actual: IpvsTable | undefined, now: MonotonicMs): void {
+    for (const [key, { item, why, until, wanted: then }] of letBe) {
+      const over = until !== undefined && now >= until;
+      const calm = actual !== undefined && why === "reported" && sameThing(wanted, actual, item);
+      if (over) repaired.delete(key);
+      if (over || calm || !sameThing(then, wanted, item) || (why === "reported" && mode() === "repair"))
+        letBe.delete(key);
+    }
+  }
+
   return {
     judge(items, wanted, now) {
-      return items.map((item) => {
+      review(wanted, undefined, now);
+      const verdicts: (readonly [Drift, DriftVerdict])[] = [];
+      for (const item of items) {
+        if (letBe.get(item.key)?.why === "fight") continue;
         const verdict = verdictOn(item, now);
-        if (verdict !== "repaired") {
-          const until = verdict === "fight" ? later(now, FIGHT_WINDOW_MS) : undefined;
-          letBe.set(item.key, { item, why: verdict, since: now, until, wanted });
-        }
-        return [item, verdict] as const;
-      });
-    },
-    tolerate(wanted, actual, now) {
-      let table = wanted;
-      for (const [key, kept] of letBe) {
-        const over = kept.until !== undefined && now >= kept.until;
-        if (over) repaired.delete(key);
-        if (over || !wantsTheSame(kept, wanted) || (kept.why === "reported" && mode() === "repair")) letBe.delete(key);
-        else table = tolerating(table, actual, kept.item);
+        verdicts.push([item, verdict]);
+        if (verdict === "repaired") continue;
+        const until = verdict === "fight" ? later(now, FIGHT_WINDOW_MS) : undefined;
+        letBe.set(item.key, { item, why: verdict, since: now, until, wanted });
       }
+      return verdicts;
+    },
+    tolerate(target, wanted, actual, now) {
+      review(wanted, actual, now);
+      let table = target;
+      for (const { item } of letBe.values()) table = tolerating(table, actual, item);
       return table;
     },
     tolerated: () => [...letBe.values()],
   };
-}
-
-function wantsTheSame({ item, wanted: then }: Tolerated, now: IpvsTable): boolean {
-  const before = then.get(item.service);
-  const after = now.get(item.service);
-  if (!before || !after) return before === after;
-  if (item.destination === undefined) return sameOptions(before, after);
-  const was = before.destinations.get(item.destination);
-  const is = after.destinations.get(item.destination);
-  return was && is ? sameDestination(was, is) : was === is;
 }

@@ -1,5 +1,6 @@
 import { type DestinationKey, destinationKey, type ServiceKey } from "../model/service.ts";
 import { diff } from "./diff.ts";
+import { sameDestination, sameOptions } from "./equal.ts";
 import type { IpvsChange, IpvsTable } from "./table.ts";
 
 /** One thing that is not as we left it. `repair` is what would put it back. */
@@ -12,12 +13,24 @@ export interface Drift {
   readonly repair: IpvsChange;
 }
 
-/** What somebody else changed in our services between `believed` (what we last saw there) and `actual`. */
+/** What somebody else changed in our services between `believed` (what we last saw there) and `actual`. A service that is gone is one thing,
+ *  its servers with it: `ipvsadm -C` is not ten thousand deeds. */
 export function driftBetween(believed: IpvsTable, actual: IpvsTable): readonly Drift[] {
-  return diff(believed, actual, new Set(believed.keys())).map((repair) => {
-    const destination = destinationOf(repair);
-    return { key: `${repair.service} ${destination ?? ""}`, service: repair.service, destination, repair };
-  });
+  return diff(believed, actual, new Set(believed.keys()))
+    .filter((repair) => repair.op === "add-service" || actual.has(repair.service))
+    .map((repair) => {
+      const destination = destinationOf(repair);
+      return { key: `${repair.service} ${destination ?? ""}`, service: repair.service, destination, repair };
+    });
+}
+
+/** Whether one thing is the same in both tables. */
+export function sameThing(a: IpvsTable, b: IpvsTable, thing: Pick<Drift, "service" | "destination">): boolean {
+  const [inA, inB] = [a.get(thing.service), b.get(thing.service)];
+  if (!inA || !inB) return inA === inB;
+  if (thing.destination === undefined) return sameOptions(inA, inB);
+  const [x, y] = [inA.destinations.get(thing.destination), inB.destinations.get(thing.destination)];
+  return x && y ? sameDestination(x, y) : x === y;
 }
 
 /** What a change is about, for telling whether it is the same thing again. */
