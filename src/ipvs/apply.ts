@@ -56,7 +56,6 @@ class Draft {
       case "delete-service":
         if (entry === undefined) return "No such service";
         this.table.delete(change.service);
-        this.#copied.delete(change.service);
         return undefined;
       default:
         return entry === undefined ? "Service not defined" : this.#applyToServer(change, entry);

@@ -1,3 +1,4 @@
+import { formatEndpoint, parseAddress } from "../model/address.ts";
 import type { DestinationKey, Forwarding, ServiceKey } from "../model/service.ts";
 import type { Glance, GlanceDestination, GlanceService, IpvsTable } from "./table.ts";
 
@@ -44,9 +45,11 @@ const FORWARDING: Readonly<Record<string, Forwarding["kind"]>> = {
   Tunnel: "tunnel",
 };
 
+const DESTINATION = /^ {2}-> (\S+) +(\w+) +(\d+) +(\d+) +(\d+)/;
+
 /** `  -> 0A090202:1F90      Masq    1      0          25        `. */
 function readDestination(line: string, into: Block): void {
-  const [at = "", name = "", weight, active, inactive] = line.slice(5).split(/ +/, 5);
+  const [, at = "", name = "", weight, active, inactive] = DESTINATION.exec(line) ?? [];
   const endpoint = readEndpoint(at);
   const forwarding = FORWARDING[name];
   if (endpoint === undefined || forwarding === undefined) return;
@@ -63,24 +66,13 @@ function readEndpoint(text: string): string | undefined {
   const colon = text.lastIndexOf(":");
   const port = Number.parseInt(text.slice(colon + 1), 16);
   if (Number.isNaN(port)) return undefined;
-  if (text.startsWith("[")) return `[${compressIPv6(text.slice(1, colon - 1))}]:${port}`;
+  if (text.startsWith("[")) {
+    const address = parseAddress(text.slice(1, colon - 1));
+    return address && formatEndpoint(address, port);
+  }
   const bits = Number.parseInt(text.slice(0, colon), 16);
   if (Number.isNaN(bits)) return undefined;
   return `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}:${port}`;
-}
-
-/** Eight groups of four digits, shortened as RFC 5952 has it: no leading zeros, the first longest run of two or more zero groups as `::`. */
-function compressIPv6(text: string): string {
-  const groups = text.split(":").map((digits) => Number.parseInt(digits, 16).toString(16));
-  let [from, length] = [0, 1];
-  for (let start = 0; start < groups.length; start++) {
-    let end = start;
-    while (groups[end] === "0") end++;
-    if (end - start > length) [from, length] = [start, end - start];
-    start = Math.max(start, end);
-  }
-  if (length < 2) return groups.join(":");
-  return `${groups.slice(0, from).join(":")}::${groups.slice(from + length).join(":")}`;
 }
 
 /** At most two services have one mark, one of each family. */
@@ -103,7 +95,7 @@ function assignFamilies(mark: number, [a, b]: readonly Block[], known: IpvsTable
 }
 
 /** How much speaks for a block being this service: proof by its own destinations outweighs that the service is known at all, then come
- *  the destinations it is known to have, last the addresses behind its tunnels. */
+ *  the destinations it is known to have, its scheduler, and last the addresses behind its tunnels. */
 function likeness(block: Block, key: ServiceKey, family: 4 | 6, known: IpvsTable): number {
   const entry = known.get(key);
   let proof = 0;
@@ -116,5 +108,6 @@ function likeness(block: Block, key: ServiceKey, family: 4 | 6, known: IpvsTable
     if (entry?.destinations.has(at)) shared++;
   }
   const missing = (entry?.destinations.size ?? 0) - shared;
-  return proof * 1e12 + (entry ? 1e8 : 0) + (shared - missing) + alike / 1e6;
+  const scheduled = entry?.scheduler === block.scheduler ? 0.5 : 0;
+  return proof * 1e12 + (entry ? 1e8 : 0) + (shared - missing) + scheduled + alike / 1e6;
 }

@@ -72,6 +72,12 @@ describe("diff, line by line", () => {
       lines: ["-E -t 192.0.2.10:80 -s mh -b mh-port", "-e -t 192.0.2.10:80 -r 10.0.0.1:80 -m -w 6"],
     },
     {
+      name: "what is new among the services comes before what is edited",
+      desired: tableFrom("-A -t 192.0.2.10:80 -s rr", "-A -f 7 -s wrr"),
+      actual: web(),
+      lines: ["-A -f 7 -s wrr", "-E -t 192.0.2.10:80 -s rr"],
+    },
+    {
       name: "persistence that ends is said by leaving it out",
       desired: web(),
       actual: tableFrom("-A -t 192.0.2.10:80 -s wrr -p 300 -M 255.255.255.0"),

@@ -174,6 +174,15 @@ describe("the family of a firewall mark, which the file does not tell", () => {
       ]);
       assert.deepEqual(Object.fromEntries(found), expect);
     });
+
+  for (const [name, ...text] of [
+    ["both empty, told by the schedulers known", title, "FWM  00000007 rr "],
+    ["both empty, in the other order", "FWM  00000007 rr ", title],
+  ])
+    test(name!, () => {
+      const glance = parseProc(`${HEADER}${text.join("\n")}\n`, known("-A -f 7 -s rr", "-A -f 7 -6 -s wrr"));
+      assert.deepEqual(lines(glance), ["fwmark4:7 rr", "fwmark6:7 wrr"]);
+    });
 });
 
 test("what cannot be read is left out and takes nothing else with it", () => {

@@ -77,6 +77,30 @@ describe("behind an ipvsadm that does as the real one", { concurrency: 2 }, () =
     assert.ok(runs() < 15, `${runs()} runs`);
   });
 
+  test("a refused service with hundreds of servers costs a few runs, and each of them is told", async () => {
+    const { command, runs } = fake();
+    const lines = ["-A -t 10.0.0.1:80 -s nosuch"];
+    for (let i = 0; i < 300; i++) lines.push(`-a -t 10.0.0.1:80 -r 10.1.${i >> 8}.${i & 255}:80 -m -w 1`);
+    const { complaints } = await tableOf(command).apply(rules(...lines), never);
+    assert.deepEqual(complaints, [
+      "-A -t 10.0.0.1:80 -s nosuch: Scheduler or persistence engine not found",
+      ...lines.slice(1).map((line) => `${line}: Service not defined`),
+    ]);
+    assert.equal(runs(), 3);
+  });
+
+  test("of two orders for one server the last counts, the first is not given again", async () => {
+    const { command, state } = fake();
+    const server = "-t 10.0.0.1:80 -r 10.1.0.1:80 -m -w";
+    const bad = "-A -t 10.0.0.2:80 -s nosuch";
+    const { complaints } = await tableOf(command).apply(
+      rules("-A -t 10.0.0.1:80 -s wrr", `-a ${server} 1`, bad, `-e ${server} 5`),
+      never,
+    );
+    assert.deepEqual(complaints, [`${bad}: Scheduler or persistence engine not found`]);
+    assert.match(readFileSync(state, "utf8"), / -w 5$/m);
+  });
+
   test("an entry that is there already as wanted is no reason to complain of the line, but what was said is passed on", async () => {
     const { command } = fake();
     const table = tableOf(command);

@@ -81,6 +81,20 @@ describe("who gets the next connection", () => {
     assert.equal(table.pick(WEB), "10.1.0.3:80");
   });
 
+  test("rr goes on from its place through edits and additions, and from the one before when its place is deleted", async () => {
+    const table = await ordered("-A -t 10.0.0.1:80 -s rr");
+    const add = (name: number): string => `-a -t 10.0.0.1:80 -r 10.1.0.${name}:80 -m -w 1`;
+    const next = (): string => table.pick(WEB)!.slice("10.1.0.".length, -":80".length);
+    await order(table, add(1), add(2), add(3));
+    assert.deepEqual([next(), next()], ["3", "2"]);
+    await order(table, "-e -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 5", add(4));
+    assert.deepEqual([next(), next(), next()], ["1", "4", "3"]);
+    await order(table, "-d -t 10.0.0.1:80 -r 10.1.0.3:80");
+    assert.deepEqual([next(), next()], ["2", "1"]);
+    await order(table, "-d -t 10.0.0.1:80 -r 10.1.0.1:80", "-d -t 10.0.0.1:80 -r 10.1.0.2:80");
+    assert.deepEqual([next(), next()], ["4", "4"]);
+  });
+
   test("the others go by weight, the same way every time", async () => {
     const [one, two] = [await web("wlc", 3, 1), await web("wlc", 3, 1)];
     const [a, b] = picks(one, 1000);
