@@ -131,19 +131,19 @@ function drifted(item: Drift, verdict: DriftVerdict, find: Find): NewEvent {
     ...(service ? { service: service.name } : {}),
     ...(server ? { server: server.name } : {}),
   };
-  const what = `drift: somebody else ${deed(item.repair)}`;
+  const what = `somebody else ${deed(item.repair)}`;
   switch (verdict) {
     case "repaired":
       return {
         ...base,
         severity: "warning",
-        message: `${where}: ${what}; put back. ${instead(item.repair, service, server)}`,
+        message: `${where}: drift: ${what}; put back. ${instead(item.repair, service, server)}`,
       };
     case "reported":
       return {
         ...base,
         severity: "warning",
-        message: `${where}: ${what}; left so (ipvs.drift: report). ${instead(item.repair, service, server)}`,
+        message: `${where}: drift: ${what}; left so (ipvs.drift: report). ${instead(item.repair, service, server)}`,
       };
     case "fight":
       return {
