@@ -45,5 +45,5 @@ function textOf(cell: Cell): string {
 
 /** At most `width` characters; what is missing is shown to be. */
 export function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 3))}...`;
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 3)).trimEnd()}...`;
 }

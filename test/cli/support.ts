@@ -1,0 +1,230 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DrainStatus, ServerStatus, ServiceStatus, StatusReply } from "../../src/control/shapes.ts";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The real command line, in a process of its own, in plain text whatever the caller's environment. */
+export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  const { DIRECTOR_SOCKET: _, FORCE_COLOR: __, SUDO_USER: ___, ...clean } = process.env;
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+    env: { ...clean, NO_COLOR: "1", TZ: "UTC", ...env },
+  });
+  const out = { stdout: "", stderr: "" };
+  const watchers = new Set<() => void>();
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8");
+    child[name].on("data", (chunk: string) => {
+      out[name] += chunk;
+      for (const watcher of watchers) watcher();
+    });
+  }
+  const ended = once(child, "close").then(([code]) => ({ code, ...out }) as Ran);
+  return {
+    child,
+    ended,
+    seen: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!pattern.test(out.stdout + out.stderr)) return;
+          watchers.delete(look);
+          resolve();
+        };
+        watchers.add(look);
+        void ended.then(({ code }) =>
+          reject(new Error(`ended (${code}) before ${pattern}:\n${out.stdout}${out.stderr}`)),
+        );
+        look();
+      }),
+  };
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ran>;
+  /** Resolves when the pattern stands in what was written so far; rejects when the process ends without. */
+  seen(pattern: RegExp): Promise<void>;
+}
+
+export function cli(args: readonly string[], input = "", env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const running = start(args, env);
+  running.child.stdin!.end(input);
+  return running.ended;
+}
+
+export interface Bench {
+  readonly dir: string;
+  readonly conf: string;
+  readonly socket: string;
+  /** Two live servers and a port where nobody listens. */
+  readonly ports: { readonly old: number; readonly new: number; readonly dead: number };
+  /** With `--socket`. */
+  cli(...args: readonly string[]): Promise<Ran>;
+  start(...args: readonly string[]): Running;
+  /** Starts the daemon and waits until it is ready. */
+  daemon(): Promise<Running>;
+  status(): Promise<StatusReply>;
+  close(): Promise<void>;
+}
+
+/** A daemon of its own with the table in memory, below a directory of its own. */
+export async function bench(config: (b: Pick<Bench, "ports" | "dir">) => string): Promise<Bench> {
+  const dir = mkdtempSync(join(tmpdir(), "director-cli-"));
+  const servers = [await httpServer(), await httpServer(), await httpServer()];
+  const [old, neu, dead] = servers.map((server) => (server.address() as AddressInfo).port) as [number, number, number];
+  servers[2]!.close();
+  const ports = { old, new: neu, dead };
+  const conf = join(dir, "director.conf");
+  const socket = join(dir, "control.sock");
+  writeFileSync(conf, config({ ports, dir }));
+  const daemons: Running[] = [];
+  const run = (...args: readonly string[]) => start(["--socket", socket, ...args]);
+  const call = (...args: readonly string[]) => {
+    const running = run(...args);
+    running.child.stdin!.end();
+    return running.ended;
+  };
+  return {
+    dir,
+    conf,
+    socket,
+    ports,
+    cli: call,
+    start: run,
+    async daemon() {
+      const running = start(["run", "-c", conf]);
+      daemons.push(running);
+      await running.seen(/ready: \d+ services/);
+      return running;
+    },
+    status: async () => JSON.parse((await call("status", "--json")).stdout) as StatusReply,
+    async close() {
+      for (const { child, ended } of daemons) {
+        child.kill("SIGKILL");
+        await ended;
+      }
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function httpServer(): Promise<Server> {
+  const server = createServer((_, response) => response.end("ok\n"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+// ---- replies for formatting: everything fine, with what a case is about laid over ----------------------------------
+
+// Times are shown by the clock of the place.
+process.env.TZ = "UTC";
+
+/** A Tuesday, 12:00:00 UTC. */
+export const NOON = Date.UTC(2026, 10, 24, 12);
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+
+export function aServer(name: string, more: Partial<ServerStatus> = {}): ServerStatus {
+  return {
+    name,
+    address: `10.0.0.${name.length}:80`,
+    state: "up",
+    since: NOON - 3 * HOUR,
+    reason: undefined,
+    weight: 100,
+    rule: "configured",
+    kernelWeight: more.weight ?? 100,
+    configuredWeight: 100,
+    takenOut: undefined,
+    active: 12,
+    inactive: 3,
+    disabled: undefined,
+    override: undefined,
+    checks: [aCheck()],
+    ...more,
+  };
+}
+
+export function aCheck(more: Partial<ServerStatus["checks"][number]> = {}): ServerStatus["checks"][number] {
+  return {
+    check: "http GET /healthz",
+    state: "up",
+    unchecked: false,
+    unproven: false,
+    last: "pass",
+    detail: "status 200",
+    at: NOON - SECOND,
+    tookMs: 2,
+    ...more,
+  };
+}
+
+export function aService(servers: readonly ServerStatus[], more: Partial<ServiceStatus> = {}): ServiceStatus {
+  return { name: "web", frontends: ["tcp 192.0.2.10:80"], scheduler: "wrr", up: true, unproven: [], servers, ...more };
+}
+
+export function aStatus(more: Partial<StatusReply> = {}): StatusReply {
+  return {
+    version: "1.2.3",
+    mode: "manage",
+    now: NOON,
+    startedAt: NOON - 72 * HOUR,
+    ready: true,
+    config: { file: "/etc/director/director.conf", loadedAt: NOON - 2 * HOUR, lastReload: undefined },
+    table: {
+      inSync: true,
+      lastSuccessAt: NOON - 4 * SECOND,
+      lastError: undefined,
+      refused: [],
+      leftAlone: [],
+      leaving: [],
+      differences: [],
+    },
+    state: { writable: true, problem: undefined },
+    problems: [],
+    services: [aService([aServer("app1")])],
+    drains: [],
+    ...more,
+  };
+}
+
+export function aDrain(more: Partial<DrainStatus> = {}): DrainStatus {
+  return {
+    id: "d-1a2b3c4d",
+    service: "web",
+    from: ["old"],
+    to: ["new"],
+    state: "shifting",
+    pausedBy: undefined,
+    step: 8,
+    steps: 20,
+    every: 30 * SECOND,
+    asked: 0.4,
+    given: 0.396,
+    connections: 34,
+    nextInMs: 11_200,
+    message: "drain d-1a2b3c4d old -> new: step 8/20, 40% moved",
+    reason: undefined,
+    actor: "alice",
+    startedAt: NOON - 4 * MINUTE,
+    left: undefined,
+    ...more,
+  };
+}
