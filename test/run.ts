@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
+import { compileCache } from "./lab/host.ts";
 
 const root = join(import.meta.dirname, "..");
 const [scope, ...parts] = process.argv.slice(2);
@@ -17,6 +18,10 @@ const inLab = find("lab/**/*.lab.test.ts");
 const quick = find("**/*.test.ts").filter((file) => !inLab.includes(file) && wanted(file));
 const scenarios = find("lab/**/*.lab.ts").some(wanted);
 const lab = inLab.filter((file) => wanted(file) || (scenarios && file.endsWith("/scenarios.lab.test.ts")));
+
+// What the quick tests compile, the machines need not compile again.
+const compiled = compileCache();
+if (compiled !== undefined) process.env.NODE_COMPILE_CACHE ??= compiled;
 
 /** A file that takes longer hangs. Machines have time limits of their own. */
 const quickTimeoutMs = 120_000;

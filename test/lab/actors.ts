@@ -1,5 +1,6 @@
 // The program that plays real servers and clients, one process per network namespace. It does what inside/actor.ts asks over the IPC channel
 // and ends when that closes.
+import { flushCompileCache } from "node:module";
 import { type Held, hold, type RunningLoad, startLoad } from "./inside/clients.ts";
 import type { Answer, Operation, Operations, Request, Which } from "./inside/protocol.ts";
 import { type Listening, listen } from "./inside/servers.ts";
@@ -58,3 +59,4 @@ async function answer<O extends Operation>({ id, op, input }: Request<O>): Promi
 process.on("message", (request: Request) => void answer(request));
 process.on("disconnect", () => process.exit());
 process.send!("ready");
+flushCompileCache(); // it seldom ends before its machine does

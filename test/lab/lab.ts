@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findHost, type LabHost, memoryFolder } from "./host.ts";
+import { compileCache, findHost, type LabHost, memoryFolder } from "./host.ts";
 
 export type Topology = "routed" | "flat" | "none";
 
@@ -106,6 +106,7 @@ function writeJob(folder: string, host: LabHost, o: LabOptions): void {
     LIMIT: String(o.timeoutSec ?? 120),
     MODULES: host.modules,
     KMOD: host.kmod,
+    COMPILED: compileCache() ?? "",
     PACKAGES: host.packages ?? "",
     DIRECTORY: o.cwd ?? project,
     COMMAND_PATH: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`,

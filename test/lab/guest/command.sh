@@ -3,7 +3,7 @@
 . /run/lab/io/job
 for tty in 1 2 3; do stty -F /dev/tty$tty raw -echo; done
 cd "$DIRECTORY" || cd /
-base=(LAB=1 HOME=/run/lab/home PATH="$COMMAND_PATH" LANG=C.UTF-8)
+base=(LAB=1 HOME=/run/lab/home PATH="$COMMAND_PATH" LANG=C.UTF-8 NODE_COMPILE_CACHE=/run/lab/compiled)
 started=$SECONDS
 timeout -k 5 "$LIMIT" env -i "${base[@]}" "${ENVIRONMENT[@]}" "${COMMAND[@]}" </run/lab/io/stdin >/dev/tty1 2>/dev/tty2
 code=$?

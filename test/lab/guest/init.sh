@@ -31,8 +31,9 @@ if [ "$1" != stage2 ]; then
   mount -t devpts -o ptmxmode=666,newinstance devpts $root/dev/pts
   mount -t tmpfs -o mode=1777 shm $root/dev/shm
   mount -t tmpfs -o mode=755 run $root/run
-  mkdir -p $root/run/lock $root/run/netns $root/run/lab/io $root/run/lab/old $root/run/lab/home
+  mkdir -p $root/run/lock $root/run/netns $root/run/lab/io $root/run/lab/{old,home,compiled}
   mount -t hostfs -o "$here" none $root/run/lab/io || fail "$here cannot be mounted"
+  [ -z "$COMPILED" ] || mount -t hostfs -o "$COMPILED" none $root/run/lab/compiled || fail "$COMPILED cannot be mounted"
   for path in "${WRITABLE[@]}"; do
     mount -t hostfs -o "$path" none "$root$path" || fail "$path cannot be mounted writable"
   done
