@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { Client, type Dispatcher, errors } from "undici";
 import { formatEndpoint } from "../model/address.ts";
 import type { ProbeOutcome, Prober, ProbeTarget, ProbeType } from "../model/probe.ts";
@@ -80,6 +81,8 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
 
   function ask(): void {
     session ??= newSession();
+    // One that is still saying goodbye.
+    if (!keep) session.socket?.destroy(OVER);
     session.client.dispatch(request, session.handler);
   }
 
@@ -144,7 +147,7 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
         if (!current()) return;
         const own = session_();
         own.replies += 1;
-        if (!keep) own.socket?.destroy(OVER);
+        if (!keep) hangUp(own.socket);
         settle(judge.body(status, body(), true), true);
       },
       onResponseError(_controller, error) {
@@ -190,6 +193,16 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
       discard();
     },
   };
+}
+
+/** Closes after an orderly reply. TLS is first told that this is the end: servers log a warning where it just stops. */
+function hangUp(socket: Socket | undefined): void {
+  if (!(socket instanceof TLSSocket)) {
+    socket?.destroy(OVER);
+    return;
+  }
+  socket.end();
+  setImmediate(() => socket.destroy(OVER));
 }
 
 function requestOf({ path, method, host, headers }: HttpOptions): Dispatcher.DispatchOptions {

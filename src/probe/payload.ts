@@ -3,16 +3,20 @@ import { bool, hexBytes, scalar, text } from "../config/scalars.ts";
 import { err, ok } from "../model/result.ts";
 import { textOr } from "./shapes.ts";
 
-const EITHER = "expected either text or hex";
+const EXPECTED = "expected text, or a map with text or hex";
 
-function eitherOr(value: { readonly text?: unknown; readonly hex?: unknown }): boolean {
-  return (value.text === undefined) !== (value.hex === undefined);
+/** Exactly one of `text` and `hex`; not complained of where something else is wrong, which is likely a misspelling of one of them. */
+function either<T extends { readonly text?: unknown; readonly hex?: unknown }, I>(
+  map: z.ZodType<T, I>,
+): z.ZodType<T, I> {
+  return map.refine(({ text, hex }) => (text === undefined) !== (hex === undefined), {
+    error: "expected either text or hex",
+    when: ({ issues }) => issues.length === 0,
+  });
 }
 
 /** Bytes to send: `send: "PING\r\n"`, `send: { text: "PING\r\n" }` or `send: { hex: 50494e470d0a }`. Text goes out as UTF-8. */
-export const payload = textOr(
-  z.strictObject({ text: text.optional(), hex: hexBytes.optional() }).refine(eitherOr, EITHER),
-);
+export const payload = textOr(EXPECTED, either(z.strictObject({ text: text.optional(), hex: hexBytes.optional() })));
 
 export type Payload = z.output<typeof payload>;
 
@@ -34,12 +38,10 @@ const hexPattern = scalar<string>({
 const patternKeys = { text: text.optional(), hex: hexPattern.optional() };
 
 /** What the bytes of a stream must begin with: `expect: "+PONG"`, `expect: { text: … }`, `expect: { hex: 1234xxxx }`. */
-export const pattern = textOr(z.strictObject(patternKeys).refine(eitherOr, EITHER));
+export const pattern = textOr(EXPECTED, either(z.strictObject(patternKeys)));
 
 /** The same for a datagram, which with `exact: true` may not be longer either. */
-export const datagramPattern = textOr(
-  z.strictObject({ ...patternKeys, exact: bool.optional() }).refine(eitherOr, EITHER),
-);
+export const datagramPattern = textOr(EXPECTED, either(z.strictObject({ ...patternKeys, exact: bool.optional() })));
 
 export type Pattern = z.output<typeof datagramPattern>;
 
@@ -74,6 +76,7 @@ export function shown(reply: Uint8Array): string {
   const head = Buffer.from(reply.subarray(0, 24));
   const rest = reply.length > head.length ? "…" : "";
   const line = head.toString("latin1");
+  if (reply.length === 0) return "of 0 bytes";
   const words = /^[\x20-\x7e\r\n\t]+$/.test(line) ? JSON.stringify(line) : `hex ${head.toString("hex")}`;
-  return `${words}${rest} (${reply.length} bytes)`;
+  return `${words}${rest} of ${reply.length} bytes`;
 }

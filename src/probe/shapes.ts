@@ -1,10 +1,19 @@
 import { z } from "zod";
 
-/** A map that may also be written as bare text, which then stands for its key `text`. Problems name the key within the map. */
-export function textOr<T>(map: z.ZodType<T, { readonly text?: string | undefined }>): z.ZodType<T, unknown> {
+/** A map that may also be written as bare text, which then stands for its key `text`. Problems name the key within the map; `expected` is what
+ *  is said where there is neither. */
+export function textOr<T>(
+  expected: string,
+  map: z.ZodType<T, { readonly text?: string | undefined }>,
+): z.ZodType<T, unknown> {
   return z
     .codec(z.unknown(), z.custom<T>(), {
-      decode: (value, context) => read(map, typeof value === "string" ? { text: value } : value, context),
+      decode(value, context) {
+        if (typeof value === "string") return read(map, { text: value }, context);
+        if (typeof value === "object" && value !== null && !Array.isArray(value)) return read(map, value, context);
+        context.issues.push({ code: "custom", message: expected, input: value });
+        return z.NEVER;
+      },
       encode: (value) => z.encode(map, value),
     })
     .meta({ anyOf: [{ type: ["string", "number", "boolean"] }, jsonOf(map)] });

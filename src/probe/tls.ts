@@ -61,7 +61,11 @@ export function tlsConnector(target: ProbeTarget, { verify, ca, name }: TlsOptio
       else dialling.failed(fail(trouble));
     });
     socket.on("error", (error: NodeJS.ErrnoException & { reason?: string }) => {
-      if (phase === undefined) return;
+      if (phase === undefined) {
+        // Node leaves an established connection open after a fatal alert; the alert is then lost behind the closing that follows.
+        socket.destroy(error);
+        return;
+      }
       const tls = phase === "in TLS handshake" ? handshakeTrouble(error) : undefined;
       dialling.failed(tls === undefined ? fromError(error, phase, origin) : fail(tls));
     });

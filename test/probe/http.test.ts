@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { httpProbe } from "../../src/probe/http.ts";
-import { type Case, check, line, manyOfEach, open, probe, probeOnce, target } from "../support/drive.ts";
+import { type Case, check, line, manyOfEach, open, probe, probeOnce, target, testEach } from "../support/drive.ts";
 import {
   closeWithoutReply,
   drip,
@@ -253,14 +253,10 @@ const cases: readonly Case[] = [
 ];
 
 describe("an http probe meets", () => {
-  for (const [what, start, options, expected] of cases)
-    test(what, async () => {
-      await using server = await start();
-      check(line(await probeOnce(httpProbe, target(server.port, 300), options)), expected);
-    });
+  testEach(httpProbe, cases);
 });
 
-test("two hundred probes of each leave no descriptor open", () => manyOfEach(httpProbe, cases));
+test("a hundred probes of each leave no descriptor open", () => manyOfEach(httpProbe, cases));
 
 /** A server that keeps what it was sent, and the outcome of one probe of it. */
 async function asked(

@@ -99,8 +99,8 @@ function der(tag: number, content: Buffer): Buffer {
 }
 
 function pem(label: string, content: Buffer): string {
-  const lines = content.toString("base64").replaceAll(/.{64}/g, "$&\n");
-  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
+  const lines = content.toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
 }
 
 function pemOf(key: KeyObject): string {

@@ -198,6 +198,14 @@ export async function nobodyOnUdp(host = "127.0.0.1"): Promise<NastyServer> {
 /** What is done with each datagram; `nth` counts from 1. */
 export type UdpBehaviour = (datagram: Buffer, from: RemoteInfo, server: UdpSocket, nth: number) => void;
 
+/** The same, `ms` later. */
+export function later(ms: number, behave: UdpBehaviour): UdpBehaviour {
+  return (datagram, from, server, nth) => {
+    const timer = setTimeout(() => behave(datagram, from, server, nth), ms);
+    server.once("close", () => clearTimeout(timer));
+  };
+}
+
 export async function udpServer(behave: UdpBehaviour, host = "127.0.0.1", port = 0): Promise<NastyServer> {
   const server = createSocket(host.includes(":") ? "udp6" : "udp4");
   let seen = 0;
