@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { absolutePath, bool, scalar, text } from "../config/scalars.ts";
+import { absolutePath, bool, REFUSED, scalar, text } from "../config/scalars.ts";
 import { err, ok } from "../model/result.ts";
 import { oneOrMore } from "./shapes.ts";
 
@@ -77,7 +77,7 @@ const HOST_FORM = /^(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?$/i;
 
 const host = scalar<string>({
   expected: HOST,
-  read: (source) => (HOST_FORM.test(source) ? ok(source) : err(HOST)),
+  read: (source) => (source.length <= 255 && HOST_FORM.test(source) ? ok(source) : err(HOST)),
   write: String,
   json: { type: "string" },
 });
@@ -114,7 +114,7 @@ const OWN_HEADERS: Readonly<Record<string, string>> = {
 
 const headers = z.record(z.string(), text).superRefine((map, context) => {
   const problem = (name: string, message: string): void =>
-    context.addIssue({ code: "custom", path: [name], message, input: map[name] });
+    context.addIssue({ code: "custom", path: [name], message, input: map[name], params: REFUSED });
   for (const [name, value] of Object.entries(map)) {
     const own = OWN_HEADERS[name.toLowerCase()];
     if (own !== undefined) problem(name, `cannot be set: ${own}`);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { REFUSED } from "../config/scalars.ts";
 
 /** A map that may also be written as bare text, which then stands for its key `text`. Problems name the key within the map; `expected` is what
  *  is said where there is neither. */
@@ -11,7 +12,7 @@ export function textOr<T>(
       decode(value, context) {
         if (typeof value === "string") return read(map, { text: value }, context);
         if (typeof value === "object" && value !== null && !Array.isArray(value)) return read(map, value, context);
-        context.issues.push({ code: "custom", message: expected, input: value });
+        context.issues.push({ code: "custom", message: expected, input: value, params: REFUSED });
         return z.NEVER;
       },
       encode: (value) => z.encode(map, value),
