@@ -24,18 +24,20 @@ export interface IntentStore {
   lastBeat(bootId: string): Promise<MonotonicMs | undefined>;
 }
 
-/** `intent.json` in the state directory, the copy before it in `intent.previous.json`. */
+/** `intent.json` in the state directory, the copy before it in `intent.previous.json`. A document that could not be read (of a later version, or
+ *  spoilt) is put aside as `intent.unreadable.json` when the first new one is written: it may be all there is of what operators said. */
 export function fileStore(directory: string): IntentStore {
   const current = join(directory, "intent.json");
   const previous = join(directory, "intent.previous.json");
+  const aside = join(directory, "intent.unreadable.json");
   const alive = join(directory, "alive.json");
   /** An unreadable document must never take the place of the readable one before it. */
-  let currentIsGood = false;
+  let found: "none" | "good" | "unreadable" = "none";
 
   return {
     async load() {
       const newest = await readIntent(current);
-      currentIsGood = newest.ok;
+      found = newest.ok ? "good" : newest.error === undefined ? "none" : "unreadable";
       if (newest.ok) return { kind: "found", intent: newest.value };
       const older = await readIntent(previous);
       const problem = newest.error ?? `${current}: missing, though ${previous} is there`;
@@ -46,10 +48,11 @@ export function fileStore(directory: string): IntentStore {
     async save(intent) {
       try {
         await mkdir(directory, { recursive: true, mode: 0o750 });
-        await writeSynced(`${current}.new`, `${JSON.stringify(intent, undefined, 1)}\n`);
-        if (currentIsGood) await keepPrevious(current, previous);
+        await writeSynced(`${current}.new`, `${readable(intent)}\n`);
+        if (found === "good") await keepPrevious(current, previous);
+        if (found === "unreadable") await rename(current, aside);
         await rename(`${current}.new`, current);
-        currentIsGood = true;
+        found = "good";
         await syncDirectory(directory);
       } catch (cause) {
         throw new Error(
@@ -89,6 +92,14 @@ export function memoryStore(): IntentStore {
     },
     lastBeat: () => Promise.resolve(beat),
   };
+}
+
+/** The document as text. @throws if it could not be read back: at the next start it would count as lost, with everything that was ever said. */
+function readable(intent: Intent): string {
+  const text = JSON.stringify(intent, undefined, 1);
+  const back = parseIntent(text, "the new document");
+  if (!back.ok) throw new Error(`refused, it could not be read back: ${back.error}`);
+  return text;
 }
 
 /** Reads a stored, exported or imported document; the error names each place that does not fit. */
