@@ -181,7 +181,7 @@ function deed(repair: IpvsChange): string {
 /** Who changes the table by hand wants something: the command that gives it, and lasts. */
 function instead(repair: IpvsChange, service: Service | undefined, server: RealServer | undefined): string {
   if (!service) return "Change director.conf and `director reload` instead.";
-  if (repair.op === "edit-server" && server) {
+  if (repair.op === "edit-server" && server && repair.was.weight !== repair.destination.weight) {
     return repair.was.weight === 0
       ? `Use \`director disable ${service.name} ${server.name}\` instead.`
       : `Use \`director weight ${service.name} ${server.name} ${repair.was.weight}\` instead.`;
