@@ -1,3 +1,4 @@
+import type { DrainRequest } from "../director/drain-request.ts";
 import { drainStatus } from "../director/status.ts";
 import { destinationKey } from "../model/service.ts";
 import type { Millis } from "../model/time.ts";
@@ -117,7 +118,12 @@ async function shifting(play: Play): Promise<void> {
     "A long download runs on old meanwhile. other takes no part and keeps its share.",
     "",
   );
-  const started = await stage.director.startDrain("web", REQUEST, { actor: "demo", reason: undefined }, false);
+  const started = await stage.director.startDrain(
+    { kind: "service", name: "web" },
+    REQUEST,
+    { actor: "demo", reason: undefined },
+    false,
+  );
   if (!started.ok) throw new NotAsTold(started.error.problem);
   out.print(out.paint("dim", "   step   weights old/new/other   asked   given   counted: new's part of old and new"));
   for (let step = 1; step <= STEPS; step++) await oneStep(play, step);
@@ -136,17 +142,17 @@ async function shifting(play: Play): Promise<void> {
   await showTable(play);
 }
 
-const REQUEST = {
+const REQUEST: DrainRequest = {
   from: ["old"],
   to: ["new"],
-  over: STEPS * STEP_MS,
-  every: STEP_MS,
-  minCapacity: undefined,
-  allowEmpty: false,
+  pace: { kind: "over", over: STEPS * STEP_MS, every: STEP_MS },
+  policy: {},
   force: false,
   reason: undefined,
   requestId: undefined,
 };
+/** The story counts for itself. */
+const NOT_ASKED = { active: undefined, inactive: undefined, templates: undefined };
 
 async function oneStep(play: Play, step: number): Promise<void> {
   const { stage, out } = play;
@@ -186,7 +192,7 @@ function theDrain({ director }: Stage): Drain {
 
 function statusOf({ stage, clock }: Play) {
   const { director, service } = stage;
-  return drainStatus(theDrain(stage), service, director.reconciler().desired, undefined, clock.now());
+  return drainStatus(theDrain(stage), service, director.reconciler().desired, NOT_ASKED, undefined, clock.now());
 }
 
 function ending(play: Play): void {

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
 import { formatProblem } from "../config/parse.ts";
 import { removalRefusals } from "../config/reload.ts";
-import { apiHandler, type HandlerContext, readyHandler, statusOf } from "../control/handlers.ts";
+import { statusOf } from "../control/drain-routes.ts";
+import { apiHandler, type HandlerContext, readyHandler } from "../control/handlers.ts";
 import { type Listening, listenTcp, listenUnix } from "../control/server.ts";
 import type { ReloadReply, StatusReply } from "../control/shapes.ts";
 import { createDirector } from "../director/director.ts";
@@ -10,6 +11,7 @@ import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/eve
 import { problemsOf } from "../director/problems.ts";
 import { type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
 import { ipvsadmTable } from "../kernel/ipvsadm.ts";
+import type { KernelTable } from "../kernel/kernel-table.ts";
 import { memoryTable } from "../kernel/memory.ts";
 import type { Config } from "../model/config.ts";
 import { err, ok, type Result } from "../model/result.ts";
@@ -19,7 +21,7 @@ import { probeTypes } from "../probe/registry.ts";
 import { bootId, sysctl } from "../runtime/boot.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { isJournal } from "../runtime/journal.ts";
-import { createNotifier } from "../runtime/notify.ts";
+import { createNotifier, type Notifier } from "../runtime/notify.ts";
 import { upFiles } from "../runtime/up-files.ts";
 import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
@@ -67,7 +69,17 @@ async function serve(file: string, initial: Config): Promise<number> {
     kernel:
       initial.ipvs.backend === "memory"
         ? memoryTable()
-        : ipvsadmTable({ command: initial.ipvs.command, timeoutMs: initial.ipvs.timeout }),
+        : awake(
+            ipvsadmTable({
+              command: initial.ipvs.command,
+              timeoutMs: initial.ipvs.timeout,
+              onUnreadable: (lines) => {
+                if (lines.length > 0)
+                  log.warn(`ipvsadm lists what director cannot read, and leaves alone: ${lines.join("; ")}`);
+              },
+            }),
+            notifier.during,
+          ),
     store: fileStore(initial.state.directory),
     probeTypes,
     config: initial,
@@ -75,10 +87,10 @@ async function serve(file: string, initial: Config): Promise<number> {
     bootId: bootId(),
     heartbeat: notifier.heartbeat ?? Number.POSITIVE_INFINITY,
     sysctl: (name) => sysctl(`net/ipv4/vs/${name}`),
-    newId: () => `d-${randomBytes(4).toString("hex")}`,
+    newId: (kind) => `${kind}-${randomBytes(4).toString("hex")}`,
     onPass: () => {
       notifier.alive();
-      if (ready) writeUpFiles();
+      if (ready) publish();
     },
     ...(log.isLevelEnabled("debug")
       ? {
@@ -124,9 +136,23 @@ async function serve(file: string, initial: Config): Promise<number> {
     return { ...reply, problems: problemsOf(reply) };
   }
 
-  function writeUpFiles(): void {
+  /** For scripts, and for `systemctl status`. */
+  function publish(): void {
     const input = statusInput();
-    up.write(new Map(input.services.map((service) => [service.name, serviceStatus(service, input).up])));
+    const ups = new Map(input.services.map((service) => [service.name, serviceStatus(service, input).up]));
+    up.write(ups);
+    void notifier.status(statusLine(ups));
+  }
+
+  function statusLine(ups: ReadonlyMap<string, boolean>): string {
+    const down = [...ups].filter(([, up]) => !up).map(([name]) => name);
+    const { lastError } = director.reconciler();
+    return [
+      size(),
+      ...(lastError === undefined ? [] : [`the IPVS table cannot be kept: ${lastError}`]),
+      ...(lastReload?.ok === false ? ["the last reload was refused, the configuration before it is in force"] : []),
+      ...(down.length === 0 ? [] : [`nobody gets clients in ${down.join(", ")}`]),
+    ].join("; ");
   }
 
   /** One after the other: two reloads at once would each judge against a configuration that the other replaces. */
@@ -151,7 +177,8 @@ async function serve(file: string, initial: Config): Promise<number> {
             message: `reload refused, nothing changed: ${problems.length} problems`,
           },
     );
-    await notifier.ready(done.ok ? statusLine() : "reload refused: the running configuration stays in force");
+    if (ready) publish();
+    await notifier.ready();
     return done;
   }
 
@@ -179,7 +206,7 @@ async function serve(file: string, initial: Config): Promise<number> {
     );
   }
 
-  function statusLine(): string {
+  function size(): string {
     const { services } = director.config();
     const servers = services.reduce((sum, s) => sum + s.servers.length, 0);
     return `${counted(services.length, "service")}, ${counted(servers, "server")}`;
@@ -215,7 +242,7 @@ async function serve(file: string, initial: Config): Promise<number> {
   }
   log.info(
     { config: file, version: VERSION },
-    `director ${VERSION} with ${file}: ${statusLine()}; commands at ${initial.control.socket}`,
+    `director ${VERSION} with ${file}: ${size()}; commands at ${initial.control.socket}`,
   );
 
   const starting = director.start();
@@ -223,10 +250,12 @@ async function serve(file: string, initial: Config): Promise<number> {
   const waiting = await Promise.race([starting, signals.stop.then(() => undefined)]);
   if (waiting !== undefined) {
     ready = true;
-    writeUpFiles();
     if (waiting.length > 0) log.warn(`ready, though ${waiting.length} checks have no verdict yet`);
-    log.info({ ready: true }, `ready: ${statusLine()}`);
-    await notifier.ready(statusLine());
+    const { lastError } = director.reconciler();
+    if (lastError !== undefined) log.error(`ready, though the IPVS table cannot be kept: ${lastError}`);
+    log.info({ ready: true }, `ready: ${size()}`);
+    publish();
+    await notifier.ready();
   }
 
   const signal = await signals.stop;
@@ -238,6 +267,19 @@ async function serve(file: string, initial: Config): Promise<number> {
   up.remove();
   log.info("stopped");
   return 0;
+}
+
+/** Every call of the table ends by a deadline of its own (ipvs.timeout), which may be longer than the watchdog's, and a restart makes no
+ *  ipvsadm quicker: while one lasts the watchdog is fed. An event loop that stands still feeds nobody. */
+function awake(table: KernelTable, during: Notifier["during"]): KernelTable {
+  return {
+    read: (signal) => during(table.read(signal)),
+    glance: (known, signal) => during(table.glance(known, signal)),
+    stats: (signal) => during(table.stats(signal)),
+    templates: (signal) => during(table.templates(signal)),
+    rates: (signal) => during(table.rates(signal)),
+    apply: (changes, signal) => during(table.apply(changes, signal)),
+  };
 }
 
 function counted(count: number, what: string): string {

@@ -121,11 +121,19 @@ export interface DrainStatus {
   readonly asked: number;
   /** The share that the whole weights in force really move; undefined once nothing is moved any more. */
   readonly given: number | undefined;
-  /** Open connections of the olds. */
+  /** One of several that take a whole machine out of its services. */
+  readonly parent: { readonly id: string; readonly host: string } | undefined;
+  /** Open connections of the olds: active, closing, and persistence templates that would bring clients back. */
   readonly connections: number | undefined;
+  readonly inactive: number | undefined;
+  readonly templates: number | undefined;
   /** Until the next step, or the end of the grace. */
   readonly nextInMs: number | undefined;
+  /** Until it undoes itself; undefined: it does not. */
+  readonly ttlLeftMs: number | undefined;
   readonly message: string;
+  /** A step that is too short for its shares to be seen at the present rate. */
+  readonly warnings: readonly string[];
   readonly reason: string | undefined;
   readonly actor: string;
   readonly startedAt: number;

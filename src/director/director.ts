@@ -1,4 +1,4 @@
-import type { IpvsTable } from "../ipvs/table.ts";
+import type { IpvsTable, Rates } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { Config } from "../model/config.ts";
 import type { ProbeOutcome, ProbeType } from "../model/probe.ts";
@@ -16,7 +16,8 @@ import type { Clock } from "../runtime/clock.ts";
 import type { IntentStore } from "../state/store.ts";
 import { heldQuiesced } from "./adoption.ts";
 import { checkWords, provenWords } from "./check-words.ts";
-import { advanceAll, type DrainContext, describe } from "./drains.ts";
+import { describe } from "./drain-words.ts";
+import { advanceAll, type DrainContext } from "./drains.ts";
 import type { EventLog, NewEvent } from "./events.ts";
 import { pruned } from "./history.ts";
 import { createIntents, type Intents } from "./intents.ts";
@@ -43,7 +44,7 @@ export interface DirectorOptions {
   readonly heartbeat: Millis;
   /** A number of net.ipv4.vs; undefined: not known. */
   readonly sysctl: (name: string) => number | undefined;
-  readonly newId: () => string;
+  readonly newId: (kind: "d" | "h") => string;
   /** Called after every pass that ended, refused entries or not: the watchdog's food. */
   readonly onPass: () => void;
   readonly onProbe?: (record: CheckRecord, outcome: ProbeOutcome, startedAt: EpochMs, tookMs: Millis) => void;
@@ -285,12 +286,20 @@ export function createDirector(options: DirectorOptions) {
 
   function conditionOf(service: Service, server: RealServer): Condition {
     const seen = placesOf(service, server).map((p) => reconciler.connections(p.service, p.frontend, p.destination));
-    const unknown = seen.some((s) => s.active === undefined);
     return {
       ready: isReady(verdict(service, server), intents.of(service).servers.get(server.key)),
-      connections: unknown ? undefined : seen.reduce((sum, s) => sum + s.active!, 0),
+      connections: total(seen.map((s) => s.active)),
       idle: seen.every((s) => s.idle),
       empty: seen.every((s) => s.empty),
+    };
+  }
+
+  function sumsOf(service: Service, server: RealServer) {
+    const seen = placesOf(service, server).map((p) => reconciler.connections(p.service, p.frontend, p.destination));
+    return {
+      active: total(seen.map((s) => s.active)),
+      inactive: total(seen.map((s) => s.inactive)),
+      templates: total(seen.map((s) => s.templates)),
     };
   }
 
@@ -322,11 +331,15 @@ export function createDirector(options: DirectorOptions) {
     records: () => engine.records(),
     unprovenOf: (service: Service): ReadonlySet<string> => beliefs.unproven.get(service.key) ?? new Set(),
     unproven: () => beliefs.unproven,
-    connectionsOf: (service: Service, server: RealServer) => conditionOf(service, server).connections,
+    connectionsOf: (service: Service, server: RealServer) => sumsOf(service, server),
     ...orders,
-    contextOf: (name: string): DrainContext | undefined => {
-      const service = config.services.find((s) => s.name === name);
-      return service && contextOf(service);
+    drainContext: contextOf,
+    sysctl: options.sysctl,
+    rates: (): Promise<Rates> => kernel.rates(stopping.signal).catch(() => new Map()),
+    /** New connections a second, while somebody drains; undefined: not known. */
+    rateOf: (service: Service | undefined): number | undefined => {
+      const known = service?.frontends.map((f) => reconciler.view().rates?.get(serviceKey(f))) ?? [];
+      return known.every((r) => r === undefined) ? undefined : known.reduce<number>((sum, r) => sum + (r ?? 0), 0);
     },
 
     /** Reads the stored intent; to be called before anything else. */
@@ -413,4 +426,14 @@ export function createDirector(options: DirectorOptions) {
     for (const check of engine.records()) if (check.passes + check.failures === 0) open.push(check.spec.key);
     return open;
   }
+}
+
+/** The sum, if all are known. */
+function total(counts: readonly (number | undefined)[]): number | undefined {
+  let sum = 0;
+  for (const count of counts) {
+    if (count === undefined) return undefined;
+    sum += count;
+  }
+  return sum;
 }

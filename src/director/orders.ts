@@ -3,15 +3,15 @@ import { err, ok, type Result } from "../model/result.ts";
 import type { RealServer, Service } from "../model/service.ts";
 import type { EpochMs, Now } from "../model/time.ts";
 import type { Decision } from "../policy/desired.ts";
-import { type Drain, type DrainView, isActive } from "../policy/drain.ts";
-import { command as ordered, recovered } from "../policy/drain-machine.ts";
-import type { DrainCommand } from "../policy/drain-table.ts";
-import { type Intent, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
-import { begin, type DrainContext, type DrainRequest, findServer, viewFor } from "./drains.ts";
+import { type Drain, isActive } from "../policy/drain.ts";
+import { recovered } from "../policy/drain-machine.ts";
+import { type Intent, type ServerIntent, withServer } from "../policy/intent.ts";
+import { createDrainOrders } from "./drain-orders.ts";
+import { findServer } from "./drain-request.ts";
+import type { DrainContext } from "./drains.ts";
 import type { NewEvent } from "./events.ts";
-import { pruned } from "./history.ts";
 import type { Intents } from "./intents.ts";
-import { entriesOf, serviceWith } from "./places.ts";
+import { entriesOf } from "./places.ts";
 
 /** Why a command was not carried out; `problem` says what to do instead. */
 export interface Refusal {
@@ -31,7 +31,8 @@ export interface OrderContext {
   intents(): Intents;
   now(): Now;
   readonly bootId: string;
-  newId(): string;
+  /** `d-…` for a drain, `h-…` for a machine. */
+  newId(kind: "d" | "h"): string;
   record(event: NewEvent): void;
   drainContext(service: Service): DrainContext;
   decision(service: Service, server: RealServer): Decision;
@@ -46,7 +47,7 @@ export type Note = string | undefined;
 
 export type Orders = ReturnType<typeof createOrders>;
 
-/** What operators may say: each is stored before it acts, and recorded with who said it. */
+/** What operators may say of servers and of the whole: each is stored before it acts, and recorded with who said it. */
 export function createOrders(director: OrderContext) {
   const { bootId } = director;
 
@@ -103,6 +104,7 @@ export function createOrders(director: OrderContext) {
 
   return {
     locate,
+    ...createDrainOrders(director, findService, refusal),
 
     async enable(serviceName: string, serverName: string, order: Order): Promise<Result<Note, Refusal>> {
       const place = locate(serviceName, serverName);
@@ -163,64 +165,6 @@ export function createOrders(director: OrderContext) {
       return ok(weight === 0 ? undefined : stillAtZero(done.value));
     },
 
-    /** A retry with the same request id gets the drain that is there. `dryRun`: judged, not begun. */
-    async startDrain(
-      serviceName: string,
-      request: DrainRequest,
-      order: Order,
-      dryRun: boolean,
-    ): Promise<Result<Drain, Refusal>> {
-      const service = findService(serviceName);
-      if (!service.ok) return service;
-      const { requestId } = request;
-      const retried = (intent: Intent) =>
-        intent.drains.find((d) => requestId !== undefined && d.requestId === requestId);
-      const known = retried(director.intents().current());
-      if (known) return ok(known);
-      const id = director.newId();
-      const judged = () => begin(request, director.drainContext(service.value), id, order.actor);
-      if (dryRun) {
-        const drain = judged();
-        return drain.ok ? drain : refusal(drain.error);
-      }
-      let started: Drain | undefined;
-      // Judged inside the change: of two orders at once only one may find the service free, and two that are one get the same drain.
-      const saved = await director.intents().change((intent) => {
-        started = retried(intent);
-        if (started) return ok(intent);
-        const drain = judged();
-        if (!drain.ok) return drain;
-        started = drain.value;
-        return ok(withDrain({ ...intent, bootId }, drain.value));
-      });
-      if (!saved.ok || !started) return refusal(saved.ok ? "the drain was not begun" : saved.error);
-      director.reportDrain(started, order.actor);
-      director.wake();
-      return ok(started);
-    },
-
-    async orderDrain(id: string, word: DrainCommand, order: Order): Promise<Result<Drain, Refusal>> {
-      let after: Drain | undefined;
-      const saved = await director.intents().change(
-        (intent) => {
-          const drain = intent.drains.find((d) => d.id === id);
-          if (!drain) return err(`no drain "${id}": \`director drain list\` shows them`);
-          const newer = word === "rollback" ? standingUpon(intent, drain) : undefined;
-          if (newer) return err(`drain ${newer.id} moved weight of the same servers afterwards: roll that back first`);
-          const next = ordered(drain, word, order.reason ?? `by ${order.actor}`, viewOf(drain));
-          if (!next.ok) return next;
-          after = next.value;
-          return ok(pruned(withDrain({ ...intent, bootId }, next.value)));
-        },
-        // Going back must work with a full disk as well; the record follows when it can be written.
-        { evenUnsaved: word === "rollback" || word === "abort" || word === "pause" },
-      );
-      if (!saved.ok || !after) return refusal(saved.ok ? "nothing was changed" : saved.error);
-      director.reportDrain(after, order.actor);
-      await director.settled();
-      return ok(after);
-    },
-
     /** Replaces the whole intent, if it is still the revision the caller saw. */
     async putIntent(next: Intent, revision: number, order: Order): Promise<Result<Intent, Refusal>> {
       const saved = await director.intents().change((intent) => {
@@ -242,26 +186,8 @@ export function createOrders(director: OrderContext) {
       return saved;
     },
   };
-
-  function viewOf(drain: Drain): DrainView {
-    const service = serviceWith(director.config(), drain.service);
-    if (service) return viewFor(drain, director.drainContext(service));
-    return { now: director.now(), servers: new Map(), serviceExists: false, storable: true };
-  }
 }
 
 function stillAtZero({ weight, rule }: Decision): Note {
   return weight > 0 ? undefined : `still at weight 0: ${rule}`;
-}
-
-/** A drain that moved weight of the same servers later and still counts. */
-function standingUpon(intent: Intent, drain: Drain): Drain | undefined {
-  const servers = new Set([...drain.from, ...drain.to]);
-  const later = intent.drains.slice(intent.drains.indexOf(drain) + 1);
-  return later.find(
-    (d) =>
-      (isActive(d) || d.result !== undefined) &&
-      d.service.some((key) => drain.service.includes(key)) &&
-      [...d.from, ...d.to].some((key) => servers.has(key)),
-  );
 }

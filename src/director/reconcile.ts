@@ -4,7 +4,7 @@ import { type Drift, destinationOf, driftBetween, only, sameThing } from "../ipv
 import { sameForwarding } from "../ipvs/equal.ts";
 import { overlaid } from "../ipvs/overlay.ts";
 import { ruleLine } from "../ipvs/rules.ts";
-import type { Glance, GlanceDestination, IpvsChange, IpvsTable, Stats, Templates } from "../ipvs/table.ts";
+import type { Glance, GlanceDestination, IpvsChange, IpvsTable, Rates, Stats, Templates } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { DestinationKey, Frontend, ServiceKey } from "../model/service.ts";
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
@@ -86,6 +86,8 @@ export interface ReconcilerView {
   readonly desired: Desired | undefined;
   readonly actual: IpvsTable;
   readonly glance: Glance;
+  /** As of the last drain; undefined: there was none. */
+  readonly rates: Rates | undefined;
   readonly leaving: ReadonlyMap<string, Leaving>;
   readonly tolerated: readonly Tolerated[];
   readonly refused: readonly Refused[];
@@ -94,6 +96,16 @@ export interface ReconcilerView {
   readonly lastSuccessAt: MonotonicMs | undefined;
   readonly lastError: string | undefined;
   readonly passes: number;
+}
+
+/** What is open at one destination; undefined numbers: the table was never read. */
+export interface Connections {
+  readonly active: number | undefined;
+  readonly inactive: number | undefined;
+  readonly templates: number | undefined;
+  readonly idle: boolean;
+  /** Idle, and no closing connection or template either. */
+  readonly empty: boolean;
 }
 
 export interface Reconciler {
@@ -105,11 +117,7 @@ export interface Reconciler {
   settled(): Promise<void>;
   view(): ReconcilerView;
   /** Open connections (undefined: the table was never read) and whether a watched destination has gone idle. */
-  connections(
-    service: ServiceKey,
-    frontend: Frontend,
-    destination: DestinationKey,
-  ): { readonly active: number | undefined; readonly idle: boolean; readonly empty: boolean };
+  connections(service: ServiceKey, frontend: Frontend, destination: DestinationKey): Connections;
   /** Runs until `signal` aborts; the pass in hand is finished or cut off by its deadline. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -121,7 +129,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   const refusals = createRefusals();
   let known: IpvsTable = new Map();
   let glance: Glance = new Map();
-  let templates: { readonly at: MonotonicMs; readonly value: Templates } | undefined;
+  let templated: { readonly at: MonotonicMs; readonly value: Templates } | undefined;
+  let rated: { readonly at: MonotonicMs; readonly value: Rates } | undefined;
   let stats: { readonly at: MonotonicMs; readonly value: Stats } | undefined;
   let adopted = false;
   /** Our services as they were after the last pass; undefined while a write may have been cut off half way: that would look like drift. */
@@ -159,15 +168,13 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     return table;
   }
 
-  function templatesOf(service: ServiceKey, destination: DestinationKey): number {
-    return templates?.value.get(service)?.get(destination) ?? 0;
-  }
-
-  /** Templates, where somebody waits for the end of a destination with persistence. */
-  async function freshTemplates(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<void> {
-    if (!watched.some((w) => known.get(w.service)?.persistence !== undefined)) return;
-    if (!templates || now - templates.at >= STATS_EVERY_MS)
-      templates = { at: now, value: await kernel.templates(signal) };
+  /** What is asked of ipvsadm only while somebody drains: the rate, and templates where there is persistence. */
+  async function freshForDrains(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<void> {
+    const due = (last: { readonly at: MonotonicMs } | undefined): boolean => !last || now - last.at >= STATS_EVERY_MS;
+    if (watched.length === 0) return;
+    if (due(rated)) rated = { at: now, value: await kernel.rates(signal) };
+    const persistent = watched.some((w) => known.get(w.service)?.persistence !== undefined);
+    if (persistent && due(templated)) templated = { at: now, value: await kernel.templates(signal) };
   }
 
   /** Packet counters, where somebody's end is told by them; undefined otherwise. */
@@ -197,7 +204,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
 
     const watched = hooks.watched();
     const counters = await freshStats(watched, signal, now);
-    await freshTemplates(watched, signal, now);
+    await freshForDrains(watched, signal, now);
     const left = withLeaving({
       desired,
       actual,
@@ -356,6 +363,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       desired: wanted,
       actual: known,
       glance,
+      rates: rated?.value,
       leaving,
       tolerated: repairs.tolerated(),
       refused: refusals.list(),
@@ -367,11 +375,18 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     }),
     connections(service, frontend, destination) {
       const seen = glance.get(service)?.destinations.get(destination);
-      if (lastSuccessAt === undefined) return { active: undefined, idle: false, empty: false };
-      if (!seen) return { active: 0, idle: true, empty: true };
+      if (lastSuccessAt === undefined) return UNREAD;
+      if (!seen) return NONE;
       const idle = isIdle(frontend, idleness.get(placeOf(service, destination)), clock.now().mono);
-      const templates = templatesOf(service, destination);
-      return { active: openAt(frontend, seen), idle, empty: idle && seen.inactive === 0 && templates === 0 };
+      const templates = templated?.value.get(service)?.get(destination) ?? 0;
+      const { inactive } = seen;
+      return {
+        active: openAt(frontend, seen),
+        inactive,
+        templates,
+        idle,
+        empty: idle && inactive === 0 && templates === 0,
+      };
     },
     async run(signal) {
       while (!signal.aborted) await sleep(await turn(signal), signal);
@@ -380,6 +395,9 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     },
   };
 }
+
+const UNREAD: Connections = { active: undefined, inactive: undefined, templates: undefined, idle: false, empty: false };
+const NONE: Connections = { active: 0, inactive: 0, templates: 0, idle: true, empty: true };
 
 interface Outcome {
   readonly written: readonly IpvsChange[];

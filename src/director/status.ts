@@ -7,17 +7,18 @@ import {
   destinationPort,
   type Frontend,
   type RealServer,
-  type ServerKey,
   type Service,
   serviceKey,
 } from "../model/service.ts";
 import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../model/time.ts";
-import type { Decision, Desired } from "../policy/desired.ts";
-import { askedShare, type Drain } from "../policy/drain.ts";
+import type { Desired } from "../policy/desired.ts";
+import { askedShare, type Drain, isActive, isStanding } from "../policy/drain.ts";
 import { ideal, type ServiceIntent } from "../policy/moves.ts";
-import { scaled } from "../policy/shares.ts";
+import { cycleOf, scaled } from "../policy/shares.ts";
 import type { CheckRecord } from "../probe/engine.ts";
-import { describe, percent } from "./drains.ts";
+import { describe, percent } from "./drain-words.ts";
+import { givenShare } from "./given.ts";
+import { tooFast } from "./pace-warnings.ts";
 import type { ReconcilerView } from "./reconcile.ts";
 
 export interface StatusInput {
@@ -107,19 +108,33 @@ function kernelPlaces(service: Service, server: RealServer, view: ReconcilerView
   });
 }
 
+/** Open connections of the olds of a drain; undefined while the table has not been read. */
+export interface OldConnections {
+  readonly active: number | undefined;
+  readonly inactive: number | undefined;
+  readonly templates: number | undefined;
+}
+
 export function drainStatus(
   drain: Drain,
   service: Service | undefined,
   desired: Desired | undefined,
-  connections: number | undefined,
+  olds: OldConnections,
+  rate: number | undefined,
   now: Now,
 ): DrainStatus {
   const { phase } = drain;
   const nameOf = (key: string) => service?.servers.find((s) => s.key === key)?.name ?? key;
   const nextAt =
     phase.kind === "shifting" ? phase.nextStepAt : phase.kind === "draining" ? phase.graceUntil : undefined;
+  const decisions = service && desired?.services.get(service.key)?.servers;
+  const stands = isActive(drain) || isStanding(drain);
+  const cycle = decisions ? cycleOf([...decisions.values()].map((d) => scaled(ideal(d), d.scale))) : 0;
+  const fast =
+    phase.kind === "shifting" && drain.step < drain.steps.length ? tooFast(drain.every, cycle, rate) : undefined;
   return {
     id: drain.id,
+    parent: drain.parent,
     service: service?.name ?? drain.serviceName,
     from: drain.from.map(nameOf),
     to: drain.to.map(nameOf),
@@ -129,34 +144,19 @@ export function drainStatus(
     steps: drain.steps.length,
     every: drain.every,
     asked: askedShare(drain),
-    given: service && desired ? givenShare(drain, desired.services.get(service.key)?.servers) : undefined,
-    connections,
+    given: decisions && stands ? givenShare(drain, decisions) : undefined,
+    connections: olds.active,
+    inactive: olds.inactive,
+    templates: olds.templates,
     nextInMs: nextAt === undefined ? undefined : Math.max(0, Math.round(nextAt - now.mono)),
+    ttlLeftMs: drain.expires && stands ? Math.max(0, Math.round(drain.expires.mono - now.mono)) : undefined,
     message: describe(drain, nameOf),
+    warnings: fast === undefined ? [] : [fast],
     reason: drain.reason,
     actor: drain.actor,
     startedAt: drain.startedAt,
     left: phase.kind === "done" ? phase.left : undefined,
   };
-}
-
-/** What of the olds' share the whole weights in force really moved: 0 to 1. Health aside, since a dead server is not what was asked. With news
- *  the pool's sum stays, and shares are of all; without, the olds shrink against the others. */
-function givenShare(drain: Drain, servers: ReadonlyMap<ServerKey, Decision> | undefined): number | undefined {
-  if (!servers || drain.phase.kind === "rolled-back" || drain.phase.kind === "failed") return undefined;
-  const olds = { before: 0, now: 0 };
-  const others = { before: 0, now: 0 };
-  for (const [key, decision] of servers) {
-    const side = drain.from.includes(key) ? olds : others;
-    side.before += decision.base;
-    side.now += scaled(ideal(decision), decision.scale);
-  }
-  if (olds.before === 0) return undefined;
-  if (drain.to.length === 0) {
-    if (others.before === 0 || others.now === 0) return undefined;
-    return 1 - olds.now / others.now / (olds.before / others.before);
-  }
-  return 1 - olds.now / (olds.now + others.now) / (olds.before / (olds.before + others.before));
 }
 
 /** The weight formula of one server with its numbers, and every input with its source. */

@@ -1,0 +1,172 @@
+import { z } from "zod";
+import type { DrainScope } from "../director/drain-orders.ts";
+import type { DrainRequest, Pace } from "../director/drain-request.ts";
+import { serviceWith } from "../director/places.ts";
+import { drainPlan } from "../director/plan.ts";
+import { drainStatus } from "../director/status.ts";
+import { type Drain, type DrainPolicy, isActive } from "../policy/drain.ts";
+import type { DrainCommand } from "../policy/drain-table.ts";
+import type { HandlerContext } from "./handlers.ts";
+import { type ApiReply, type ApiRequest, json, problem } from "./http.ts";
+import { order, refused, withBody, wrongMethod } from "./replies.ts";
+import type { DrainStatus } from "./shapes.ts";
+
+const THIRTY_DAYS_MS = 30 * 86_400_000;
+const duration = z.number().min(0).max(THIRTY_DAYS_MS);
+const share = z.number().gt(0).max(1);
+const names = z.array(z.string().min(1)).max(1_000);
+
+/** The body of POST /v1/drains: one service, or every service that has `host`; a pace; a policy. */
+const BODY = z
+  .strictObject({
+    service: z.string().min(1).optional(),
+    host: z.string().min(1).optional(),
+    from: names.default([]),
+    to: names.default([]),
+    overMs: duration.optional(),
+    everyMs: z.number().min(100).max(THIRTY_DAYS_MS).optional(),
+    steps: z.array(share).max(1_000).optional(),
+    now: z.boolean().default(false),
+    minCapacity: z.number().min(0).max(1).optional(),
+    allowEmpty: z.boolean().optional(),
+    newDownTimeoutMs: duration.optional(),
+    onNewDown: z.enum(["wait", "rollback"]).optional(),
+    onRestart: z.enum(["pause", "resume", "rollback"]).optional(),
+    idle: z.enum(["active", "all", "none"]).optional(),
+    graceMs: duration.optional(),
+    atGrace: z.enum(["keep", "remove"]).optional(),
+    afterwards: z.enum(["keep", "remove"]).optional(),
+    pauseAt: z.array(share).max(100).optional(),
+    ttlMs: duration.optional(),
+    force: z.boolean().default(false),
+    reason: z.string().max(1_000).optional(),
+    requestId: z.string().max(200).optional(),
+    dryRun: z.boolean().default(false),
+  })
+  .refine((b) => (b.service === undefined) !== (b.host === undefined), {
+    path: ["service"],
+    message: "name a service, or a host",
+  })
+  .refine((b) => b.host === undefined || b.from.length === 0, {
+    path: ["from"],
+    message: "a host is what is drained: leave from out",
+  })
+  .refine((b) => b.now || b.everyMs !== undefined, {
+    path: ["everyMs"],
+    message: "missing: how long each step is held",
+  })
+  .refine((b) => [b.now, b.steps !== undefined, b.overMs !== undefined].filter(Boolean).length === 1, {
+    path: ["overMs"],
+    message: "say one of overMs, steps and now",
+  });
+
+type Body = z.output<typeof BODY>;
+
+/** Everything below /v1/drains. */
+export async function drainRoutes(
+  context: HandlerContext,
+  request: ApiRequest,
+  path: readonly string[],
+): Promise<ApiReply> {
+  const { director } = context;
+  const [name, word] = path;
+  if (name === undefined) {
+    if (request.method === "GET") return json({ drains: director.intent().drains.map((d) => statusOf(context, d)) });
+    return request.method === "POST"
+      ? withBody(BODY, request, (body) => start(context, request, body))
+      : wrongMethod("GET, POST");
+  }
+  const drains = findDrains(context, name);
+  if (drains.length === 0)
+    return problem(
+      404,
+      `no drain "${name}" and no service of that name with a drain; \`director drain list\` shows them`,
+    );
+  if (word === undefined) return request.method === "GET" ? json(reply(context, drains)) : wrongMethod("GET");
+  if (request.method !== "POST") return wrongMethod("POST");
+  if (!WORDS.has(word)) return problem(404, `no action "${word}"; there are ${[...WORDS].join(", ")}`);
+  return withBody(REASON, request, async (body) => {
+    const id = drains[0]!.parent && drains.length > 1 ? drains[0]!.parent.id : drains[0]!.id;
+    const done = await director.orderDrain(id, word as DrainCommand, order(request, body.reason));
+    return done.ok ? json(reply(context, done.value)) : refused(done.error);
+  });
+}
+
+const REASON = z.strictObject({ reason: z.string().max(1_000).optional() });
+const WORDS: ReadonlySet<string> = new Set<DrainCommand>(["pause", "resume", "finish", "rollback", "abort"]);
+
+async function start(context: HandlerContext, request: ApiRequest, body: Body): Promise<ApiReply> {
+  const { director } = context;
+  const scope: DrainScope =
+    body.service === undefined ? { kind: "host", host: body.host! } : { kind: "service", name: body.service };
+  const started = await director.startDrain(scope, requestOf(body), order(request, body.reason), body.dryRun);
+  if (!started.ok) return refused(started.error);
+  if (!body.dryRun) return json(reply(context, started.value), 201);
+  const rates = await director.rates();
+  const plans = started.value.map((drain) => {
+    const service = serviceWith(director.config(), drain.service)!;
+    return { ...statusOf(context, drain), ...drainPlan(drain, director.drainContext(service), rates, director.sysctl) };
+  });
+  return json(plans.length === 1 && !plans[0]!.parent ? plans[0] : { parent: plans[0]!.parent, drains: plans });
+}
+
+function requestOf(body: Body): DrainRequest {
+  const policy: { -readonly [K in keyof DrainPolicy]?: DrainPolicy[K] } = {};
+  const put = <K extends keyof DrainPolicy>(key: K, value: DrainPolicy[K] | undefined) => {
+    if (value !== undefined) policy[key] = value;
+  };
+  put("minCapacity", body.minCapacity);
+  put("allowEmpty", body.allowEmpty);
+  put("newDownTimeout", body.newDownTimeoutMs);
+  put("onNewDown", body.onNewDown);
+  put("onRestart", body.onRestart);
+  put("idle", body.idle);
+  put("grace", body.graceMs);
+  put("atGrace", body.atGrace);
+  put("afterwards", body.afterwards);
+  put("pauseAt", body.pauseAt);
+  put("ttl", body.ttlMs);
+  const { from, to, force, reason, requestId } = body;
+  return { from, to, pace: paceOf(body), policy, force, reason, requestId };
+}
+
+function paceOf({ now, steps, overMs = 0, everyMs = 0 }: Body): Pace {
+  if (now) return { kind: "now" };
+  return steps ? { kind: "steps", shares: steps, every: everyMs } : { kind: "over", over: overMs, every: everyMs };
+}
+
+/** By id of a drain or of a machine's drains; by service: its active drain, else its latest. */
+function findDrains({ director }: HandlerContext, name: string): readonly Drain[] {
+  const all = director.intent().drains;
+  const byId = all.filter((d) => d.id === name || d.parent?.id === name);
+  if (byId.length > 0) return byId;
+  const here = all.filter((d) => (serviceWith(director.config(), d.service)?.name ?? d.serviceName) === name);
+  const drain = here.find(isActive) ?? here.at(-1);
+  return drain ? [drain] : [];
+}
+
+/** One drain as itself; several of one machine below their parent. */
+function reply(context: HandlerContext, drains: readonly Drain[]): unknown {
+  const shown = drains.map((d) => statusOf(context, d));
+  return shown.length === 1 ? shown[0] : { parent: drains[0]!.parent, drains: shown };
+}
+
+export function statusOf(context: HandlerContext, drain: Drain): DrainStatus {
+  const { director } = context;
+  const { now, reconciler } = context.statusInput();
+  const service = serviceWith(director.config(), drain.service);
+  const olds = service?.servers.filter((s) => drain.from.includes(s.key)) ?? [];
+  const counts = olds.map((server) => director.connectionsOf(service!, server));
+  const sum = (pick: (c: (typeof counts)[number]) => number | undefined): number | undefined =>
+    counts.reduce<number | undefined>((total, c) => (total === undefined ? undefined : addKnown(total, pick(c))), 0);
+  const connections = {
+    active: sum((c) => c.active),
+    inactive: sum((c) => c.inactive),
+    templates: sum((c) => c.templates),
+  };
+  return drainStatus(drain, service, reconciler.desired, connections, director.rateOf(service), now);
+}
+
+function addKnown(total: number, more: number | undefined): number | undefined {
+  return more === undefined ? undefined : total + more;
+}

@@ -1,0 +1,201 @@
+import { err, ok, type Result } from "../model/result.ts";
+import type { ServerKey, Service } from "../model/service.ts";
+import type { Now } from "../model/time.ts";
+import { type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
+import { command as ordered } from "../policy/drain-machine.ts";
+import type { DrainCommand } from "../policy/drain-table.ts";
+import { type Intent, withDrain } from "../policy/intent.ts";
+import { begin, type DrainRequest, findServer, type Naming } from "./drain-request.ts";
+import { viewFor } from "./drains.ts";
+import { pruned } from "./history.ts";
+import type { Note, Order, OrderContext, Refusal } from "./orders.ts";
+import { serviceWith } from "./places.ts";
+
+/** Where to drain: one service, or every service that has a machine. */
+export type DrainScope =
+  | { readonly kind: "service"; readonly name: string }
+  /** By name or address; `from` of the request is left empty. */
+  | { readonly kind: "host"; readonly host: string };
+
+type Refuse = (problem: string) => { readonly ok: false; readonly error: Refusal };
+
+/** What operators may say of drains: each is stored before it acts, and recorded with who said it. */
+export function createDrainOrders(
+  director: OrderContext,
+  findService: (name: string) => Result<Service, Refusal>,
+  refusal: Refuse,
+) {
+  const { bootId } = director;
+
+  /** All drains that the request comes to, or the first reason against any of them. */
+  function judged(scope: DrainScope, request: DrainRequest, order: Order): Result<readonly Drain[], string> {
+    if (scope.kind === "service") {
+      const service = director.config().services.find((s) => s.name === scope.name)!;
+      const drain = one(service, request, { id: director.newId("d"), actor: order.actor, parent: undefined });
+      return drain.ok ? ok([drain.value]) : drain;
+    }
+    const homes = director.config().services.filter((service) => findServer(service, scope.host));
+    if (homes.length === 0) return err(`no service has a server ${scope.host}, by name or address`);
+    const parent = { id: director.newId("h"), host: scope.host };
+    const drains: Drain[] = [];
+    const problems: string[] = [];
+    for (const service of homes) {
+      const from = [findServer(service, scope.host)!.key];
+      const drain = one(service, { ...request, from }, { id: director.newId("d"), actor: order.actor, parent });
+      if (drain.ok) drains.push(drain.value);
+      else problems.push(drain.error.startsWith(service.name) ? drain.error : `${service.name}: ${drain.error}`);
+    }
+    return problems.length === 0 ? ok(drains) : err(problems.join("; "));
+  }
+
+  function one(service: Service, request: DrainRequest, naming: Naming): Result<Drain, string> {
+    return begin(request, director.drainContext(service), naming);
+  }
+
+  function viewOf(drain: Drain): DrainView {
+    const service = serviceWith(director.config(), drain.service);
+    if (service) return viewFor(drain, director.drainContext(service));
+    return { now: director.now(), servers: new Map(), serviceExists: false, storable: true };
+  }
+
+  /** Applies a word to some drains in one write. */
+  async function change(
+    pick: (intent: Intent) => Result<readonly Drain[], string>,
+    edit: (drain: Drain, intent: Intent) => Result<Drain, string>,
+    evenUnsaved: boolean,
+    order: Order,
+  ): Promise<Result<readonly Drain[], Refusal>> {
+    const after: Drain[] = [];
+    const saved = await director.intents().change(
+      (intent) => {
+        const drains = pick(intent);
+        if (!drains.ok) return drains;
+        const problems: string[] = [];
+        let next: Intent = { ...intent, bootId };
+        for (const drain of drains.value) {
+          const edited = edit(drain, next);
+          if (edited.ok) after.push(edited.value);
+          else problems.push(edited.error);
+          if (edited.ok) next = withDrain(next, edited.value);
+        }
+        // Of several drains of one machine some may be past it already: the others follow all the same.
+        return after.length === 0 ? err(problems.join("; ")) : ok(pruned(next));
+      },
+      { evenUnsaved },
+    );
+    if (!saved.ok) return refusal(saved.error);
+    for (const drain of after) director.reportDrain(drain, order.actor);
+    await director.settled();
+    return ok(after);
+  }
+
+  return {
+    /** A retry with the same request id gets the drains that are there. `dryRun`: judged, not begun. */
+    async startDrain(
+      scope: DrainScope,
+      request: DrainRequest,
+      order: Order,
+      dryRun: boolean,
+    ): Promise<Result<readonly Drain[], Refusal>> {
+      if (scope.kind === "service") {
+        const service = findService(scope.name);
+        if (!service.ok) return service;
+      }
+      const { requestId } = request;
+      const known = director
+        .intents()
+        .current()
+        .drains.filter((d) => requestId !== undefined && d.requestId === requestId);
+      if (known.length > 0) return ok(known);
+      if (dryRun) {
+        const drains = judged(scope, request, order);
+        return drains.ok ? drains : refusal(drains.error);
+      }
+      let started: readonly Drain[] = [];
+      // Judged inside the change: of two orders at once only one may find the service free.
+      const saved = await director.intents().change((intent) => {
+        const drains = judged(scope, request, order);
+        if (!drains.ok) return drains;
+        started = drains.value;
+        return ok(started.reduce(withDrain, { ...intent, bootId }));
+      });
+      if (!saved.ok) return refusal(saved.error);
+      for (const drain of started) director.reportDrain(drain, order.actor);
+      director.wake();
+      return ok(started);
+    },
+
+    /** @param id of a drain, or of a machine's drains together */
+    orderDrain(id: string, word: DrainCommand, order: Order): Promise<Result<readonly Drain[], Refusal>> {
+      const pick = (intent: Intent): Result<readonly Drain[], string> => {
+        const drains = intent.drains.filter((d) => d.id === id || d.parent?.id === id);
+        return drains.length > 0 ? ok(drains) : err(`no drain "${id}": \`director drain list\` shows them`);
+      };
+      const edit = (drain: Drain, intent: Intent): Result<Drain, string> => {
+        const newer = word === "rollback" ? standingUpon(intent, drain) : undefined;
+        if (newer) return err(`drain ${newer.id} moved weight of the same servers afterwards: roll that back first`);
+        return ordered(drain, word, order.reason ?? `by ${order.actor}`, viewOf(drain));
+      };
+      // Going back must work with a full disk as well; the record follows when it can be written.
+      return change(pick, edit, word === "rollback" || word === "abort" || word === "pause", order);
+    },
+
+    /** Gives a server back what drains took from it, whatever they have become. The note says what still holds it at 0. */
+    async undrain(
+      service: Service,
+      server: ServerKey,
+      order: Order,
+    ): Promise<Result<{ readonly drains: readonly Drain[]; readonly note: Note }, Refusal>> {
+      const pick = (intent: Intent): Result<readonly Drain[], string> => {
+        const drains = intent.drains.filter(
+          (d) => moves(d, server) && serviceWith(director.config(), d.service) === service,
+        );
+        const name = service.servers.find((s) => s.key === server)?.name ?? server;
+        return drains.length > 0 ? ok(drains) : err(`${name} is not drained`);
+      };
+      const text = order.reason ?? `undrain by ${order.actor}`;
+      const edit = (drain: Drain, intent: Intent): Result<Drain, string> => {
+        const newer = standingUpon(intent, drain);
+        if (newer && !moves(newer, server))
+          return err(`drain ${newer.id} moved weight of the same servers afterwards: roll that back first`);
+        return undrained(drain, server, text, director.now());
+      };
+      const done = await change(pick, edit, true, order);
+      if (!done.ok) return done;
+      const decision = director.decision(service, service.servers.find((s) => s.key === server)!);
+      return ok({ drains: done.value, note: decision.weight > 0 ? undefined : `still at weight 0: ${decision.rule}` });
+    },
+  };
+}
+
+/** Moves, or has moved, weight off this server, and it still counts. */
+function moves(drain: Drain, server: ServerKey): boolean {
+  return drain.from.includes(server) && (isActive(drain) || isStanding(drain));
+}
+
+/** Without what was moved off one of its olds. While it runs a drain is one thing: all its olds go back. */
+function undrained(drain: Drain, server: ServerKey, text: string, now: Now): Result<Drain, string> {
+  const { result } = drain;
+  const others = drain.from.filter((key) => key !== server);
+  if (isActive(drain) && others.length > 0)
+    return err(`drain ${drain.id} also moves ${others.join(", ")}: roll it back as a whole, or wait for its end`);
+  if (!result || others.length === 0)
+    return ok({ ...drain, result: undefined, phase: { kind: "rolled-back", at: now.epoch, text } });
+  const sum = Object.values(result.given).reduce((a, b) => a + b, 0);
+  const kept = sum === 0 ? 0 : 1 - (result.given[server] ?? 0) / sum;
+  const given = Object.fromEntries(Object.entries(result.given).filter(([key]) => key !== server));
+  const taken = Object.fromEntries(Object.entries(result.taken).map(([key, amount]) => [key, amount * kept]));
+  return ok({ ...drain, from: others, result: { given, taken } });
+}
+
+/** A drain that moved weight of the same servers later and still counts. */
+function standingUpon(intent: Intent, drain: Drain): Drain | undefined {
+  const servers = new Set([...drain.from, ...drain.to]);
+  const newer = intent.drains.slice(intent.drains.findIndex((d) => d.id === drain.id) + 1);
+  return newer.find(
+    (d) =>
+      (isActive(d) || isStanding(d)) &&
+      d.service.some((key) => drain.service.includes(key)) &&
+      [...d.from, ...d.to].some((key) => servers.has(key)),
+  );
+}
