@@ -1,7 +1,7 @@
 // Runs the project's tests: the quick ones side by side, then those in the lab; one report and one summary by node's own runner.
 //   node test/run.ts quick|all [PART...]     PART: only files with this in their path; in the lab, scenarios likewise
 import { globSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { join, relative } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
@@ -28,6 +28,15 @@ const quickTimeoutMs = 120_000;
 
 type Summary = Extract<TestEvent, { type: "test:summary" }>["data"];
 
+// Whoever ends this run ends what it has started, machines included.
+const ending = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    process.exitCode = 128 + constants.signals[signal];
+    ending.abort();
+  });
+}
+
 const reporter = spec();
 reporter.pipe(process.stdout);
 const summaries: Summary[] = [];
@@ -40,9 +49,9 @@ await finished(reporter);
 if (untested) console.error(`\n*** NOT tested on the kernel's own IPVS: ${untested}`);
 
 async function phase(files: readonly string[], concurrency: number, timeout: number): Promise<void> {
-  if (files.length === 0) return;
+  if (files.length === 0 || ending.signal.aborted) return;
   process.env.LAB_ONLY = parts.join(",");
-  for await (const event of run({ files, concurrency, timeout })) {
+  for await (const event of run({ files, concurrency, timeout, signal: ending.signal })) {
     if (event.type === "test:summary" && event.data.file === undefined) summaries.push(event.data);
     else if (!isTotal(event)) reporter.write(event);
     if (files === lab) untested ??= reasonToSkip(event);
@@ -79,5 +88,5 @@ function summarize(): void {
   const success = summaries.length > 0 && summaries.every((s) => s.success);
   reporter.end({ type: "test:summary", data: { ...summaries.at(-1), success } });
   if (summaries.length === 0) console.error("no test file matches");
-  if (!success) process.exitCode = 1;
+  if (!success) process.exitCode ??= 1;
 }
