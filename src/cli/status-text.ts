@@ -66,7 +66,9 @@ function section(title: string, lines: readonly string[], { paint }: Look): read
 
 function leavingLine({ what, since, until, active }: StatusReply["table"]["leaving"][number], now: number): string {
   const open = active === undefined ? "" : `, ${active} active connections`;
-  return `${what}: weight 0 for ${age(now - since)}${open}, deleted in ${age(until - now)} at the latest`;
+  const end =
+    until === undefined ? "deleted after its last connection" : `deleted in ${age(until - now)} at the latest`;
+  return `${what}: weight 0 for ${age(now - since)}${open}, ${end}`;
 }
 
 /** One service: a line about itself, then its servers in columns. */

@@ -36,7 +36,8 @@ export interface StatusReply {
     readonly leaving: readonly {
       readonly what: string;
       readonly since: number;
-      readonly until: number;
+      /** undefined: as long as its last connection takes. */
+      readonly until: number | undefined;
       readonly active: number | undefined;
     }[];
     /** Observe mode: what would be written. */

@@ -213,7 +213,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       takenOut: (service, destination) => wanted!.takenOut.has(placeOf(service, destination)),
       glance,
       stats: counters,
-      graceOf: hooks.graceOf,
+      graceOf: (service, destination) => wanted!.removed.get(placeOf(service, destination)) ?? hooks.graceOf(service),
       now,
     });
     // What somebody put as we want it, in the moment we began to want it or after we let it be, is no drift.

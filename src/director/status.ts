@@ -235,7 +235,7 @@ export function tableStatus(view: ReconcilerView, now: Now): StatusReply["table"
     leaving: [...view.leaving.values()].map((l) => ({
       what: `${l.service} ${l.destination}`,
       since: shown(l.since, now),
-      until: shown((l.since + l.grace) as MonotonicMs, now),
+      until: Number.isFinite(l.grace) ? shown((l.since + l.grace) as MonotonicMs, now) : undefined,
       active: view.glance.get(l.service)?.destinations.get(l.destination)?.active,
     })),
     differences: view.differences.map(ruleLine),

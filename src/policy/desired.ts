@@ -13,6 +13,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
+import type { Millis } from "../model/time.ts";
 import type { ServerIntent } from "./intent.ts";
 import { ideal, NO_INTENT, type Position, positions, type ServiceIntent } from "./moves.ts";
 import { scaled, wholeWeights } from "./shares.ts";
@@ -50,6 +51,8 @@ export interface Desired {
   readonly table: IpvsTable;
   /** Dead servers that are not to stand in the table even at weight 0; by `placeOf`. */
   readonly takenOut: ReadonlySet<string>;
+  /** Servers that a drain took out of the table for good, with how long their last connections may take; by `placeOf`. */
+  readonly removed: ReadonlyMap<string, Millis>;
   /** Servers that must not get another client, whoever else can or cannot take them: dead or disabled ones; by `placeOf`. */
   readonly urgent: ReadonlySet<string>;
 }
@@ -75,15 +78,26 @@ export function desired(input: DesiredInput): Desired {
   const table = new Map<ServiceKey, ServiceEntry>();
   const takenOut = new Set<string>();
   const urgent = new Set<string>();
+  const removed = new Map<string, Millis>();
   for (const service of input.config.services) {
-    const servers = decide(service, input.intent(service), (server) => input.verdict(service, server));
+    const intent = input.intent(service);
+    const servers = decide(service, intent, (server) => input.verdict(service, server));
+    const gone = removedServers(service, intent);
     const shown = new Map(servers);
     for (const frontend of service.frontends) {
       const key = serviceKey(frontend);
       const stuck = sticksAtZero(service, frontend, input.expireQuiescentTemplate);
-      table.set(key, entryOf(service, frontend, servers, stuck, input.actual.get(key)));
+      table.set(key, entryOf(service, frontend, servers, gone, stuck, input.actual.get(key)));
       for (const server of service.servers) {
         const decision = servers.get(server.key)!;
+        const removal = gone.get(server.key);
+        if (removal && fits(frontend, server)) {
+          removed.set(
+            placeOf(key, destinationKey(server.address, destinationPort(frontend, server.port))),
+            removal.grace,
+          );
+          shown.set(server.key, { ...decision, takenOut: removal.why });
+        }
         const dead = decision.verdict.kind === "down";
         if (!fits(frontend, server) || !(dead || decision.rule === "disabled")) continue;
         const place = placeOf(key, destinationKey(server.address, destinationPort(frontend, server.port)));
@@ -96,7 +110,7 @@ export function desired(input: DesiredInput): Desired {
     }
     services.set(service.key, { service, servers: shown });
   }
-  return { services, table, takenOut, urgent };
+  return { services, table, takenOut, removed, urgent };
 }
 
 /** Weights of one service: `up and ready ? round(scale x (configured - given + taken)) : 0`, at least 1 when there is anything. */
@@ -174,12 +188,13 @@ function entryOf(
   service: Service,
   frontend: Frontend,
   decisions: ReadonlyMap<ServerKey, Decision>,
+  gone: { has(server: ServerKey): boolean },
   stuck: string | undefined,
   actual: ServiceEntry | undefined,
 ): ServiceEntry {
   const destinations = new Map<DestinationKey, Destination>();
   for (const server of service.servers) {
-    if (!fits(frontend, server)) continue;
+    if (!fits(frontend, server) || gone.has(server.key)) continue;
     const port = destinationPort(frontend, server.port);
     const key = destinationKey(server.address, port);
     const { weight, verdict } = decisions.get(server.key)!;
@@ -196,6 +211,23 @@ function entryOf(
     persistence: persistenceBelow(service, frontend),
     destinations,
   };
+}
+
+/** Olds of drains that ended with `--then remove`, as long as the result stands for them. Removal waits for the last connection, unless the
+ *  drain was told to cut what is left at its grace. */
+function removedServers(
+  service: Service,
+  { drains }: ServiceIntent,
+): ReadonlyMap<ServerKey, { readonly grace: Millis; readonly why: string }> {
+  const removed = new Map<ServerKey, { grace: Millis; why: string }>();
+  for (const drain of drains) {
+    if (drain.phase.kind !== "done" || !drain.result || drain.policy.afterwards !== "remove") continue;
+    const grace = drain.policy.atGrace === "remove" ? 0 : Number.POSITIVE_INFINITY;
+    for (const { key, weight } of service.servers)
+      if (drain.from.includes(key) && key in drain.result.given && drain.configured[key] === weight)
+        removed.set(key, { grace, why: `removed by drain ${drain.id}` });
+  }
+  return removed;
 }
 
 function persistenceBelow(service: Service, frontend: Frontend): ServiceEntry["persistence"] {

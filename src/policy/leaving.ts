@@ -76,7 +76,8 @@ export interface LeavingInput {
   readonly takenOut: (service: ServiceKey, destination: DestinationKey) => boolean;
   readonly glance: Glance;
   readonly stats: Stats | undefined;
-  readonly graceOf: (service: ServiceKey) => Millis;
+  /** How long its last connections may take; Infinity: as long as they like. */
+  readonly graceOf: (service: ServiceKey, destination: DestinationKey) => Millis;
   readonly now: MonotonicMs;
 }
 
@@ -138,7 +139,7 @@ function looked(
     service,
     destination: key,
     since: input.now,
-    grace: input.graceOf(service),
+    grace: input.graceOf(service, key),
     idleness: undefined,
   };
   // Looks count from when it is at weight 0: before that the next client may come at any moment.
