@@ -56,14 +56,14 @@ describe("the lab itself", { concurrency: 2, skip }, () => {
     assert.equal(stdout, "systemd\nrunning\n");
   });
 
-  test("a process that is killed while its machine runs leaves neither processes nor files", async (t) => {
-    const folder = ownFolder(t);
+  test("a process that is killed while its machine runs a command leaves neither processes nor files", async (t) => {
+    const [folder, shared] = [ownFolder(t), ownFolder(t)];
+    const options = { topology: "none", writable: [shared], command: bash(`echo >${shared}/running; sync; sleep 60`) };
     const program = `import { bootLab } from ${JSON.stringify(join(import.meta.dirname, "lab.ts"))};
-      await bootLab({ topology: "none", command: ["/bin/sleep", "60"] });`;
+      await bootLab(${JSON.stringify(options)});`;
     const env = { ...process.env, TMPDIR: folder };
     const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", program], { stdio: "ignore", env });
-    const booted = () => readdirSync(folder).some((name) => existsSync(join(folder, name, "uml/lab/pid")));
-    while (!booted()) await sleep(50);
+    while (!existsSync(join(shared, "running"))) await sleep(50);
     assert.notEqual(processesNaming(folder), 0);
     child.kill("SIGKILL");
     await once(child, "exit");

@@ -84,7 +84,7 @@ export async function bootLab(options: LabOptions): Promise<LabResult> {
 /** A shell in a session of its own that kills the machine and removes the folder as soon as we close the pipe or die, however we die. */
 function startCaretaker(folder: string): { readonly process: ChildProcess; readonly stdin: Writable } {
   const script =
-    'trap "" INT TERM HUP; while read -r group; do last=$group; done; [ -n "$last" ] && kill -KILL -- "-$last" 2>/dev/null; rm -rf -- "$1"';
+    'trap "" INT TERM HUP; while read -r group; do last=$group; done; [ -n "$last" ] && kill -s KILL -- "-$last" 2>/dev/null; rm -rf -- "$1"';
   const process = spawn("/bin/sh", ["-c", script, "lab-caretaker", folder], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
