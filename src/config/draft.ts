@@ -1,10 +1,10 @@
 import type { Forwarding, Protocol } from "../model/service.ts";
 import { type CheckReader, missingCheckWords, type ReadCheck } from "./checks.ts";
-import { forwardingOf, overlay } from "./forwarding.ts";
+import { forwardingOf } from "./forwarding.ts";
 import { descend, type Inherited, saysType, unsaidCheck } from "./inherit.ts";
 import type { Problems } from "./problems.ts";
 import { type ServerKeys, serverSchema } from "./service-keys.ts";
-import { type At, atKey, type MapNode, type Node, pick, within } from "./tree.ts";
+import { type At, atKey, type MapNode, merge, type Node, pick, within } from "./tree.ts";
 import { typed } from "./typed.ts";
 
 /** A server as written and inherited, before it meets the frontends of its service. */
@@ -48,7 +48,7 @@ export function draftServer(
     problems.error(item.at, "expected a server such as { address: 10.0.0.11:8080 }");
     return undefined;
   }
-  const node = overlay(above.base, item);
+  const node = merge(above.base, item);
   const keys = typed(serverSchema, node, problems)?.value;
   const checks = readChecks(descend(above.checks, item, problems), above, reader, problems);
   if (keys === undefined) return undefined;

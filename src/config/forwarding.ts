@@ -1,14 +1,7 @@
 import type { Forwarding } from "../model/service.ts";
 import type { Problems } from "./problems.ts";
 import type { ServerKeys } from "./service-keys.ts";
-import { atKey, child, type MapNode, merge, pick, scalarText } from "./tree.ts";
-
-/** Merges one level of settings over another. A level that chooses another forwarding method does not inherit the tunnel's settings. */
-export function overlay(base: MapNode | undefined, over: MapNode): MapNode {
-  const method = scalarText(over, "forward");
-  const leavesTunnel = method !== undefined && method !== "tunnel";
-  return merge(base !== undefined && leavesTunnel ? pick(base, (key) => key !== "tunnel") : base, over);
-}
+import { atKey, child, type MapNode } from "./tree.ts";
 
 /** The forwarding method of merged keys. `own` is the most specific level: a `tunnel` written there without `forward: tunnel` is a
  *  mistake, one inherited is only not needed. */

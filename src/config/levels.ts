@@ -1,21 +1,17 @@
 import type { Protocol } from "../model/service.ts";
-import { overlay } from "./forwarding.ts";
 import { descend, type Inherited, NOTHING_INHERITED, suitable } from "./inherit.ts";
 import { itemsOf } from "./pools.ts";
 import type { Problems } from "./problems.ts";
-import { type MapNode, type Node, pick, scalarText } from "./tree.ts";
+import { type MapNode, merge, type Node, pick, scalarText } from "./tree.ts";
 
 /** What does not merge into a service: checks have rules of their own (inherit.ts), servers are not settings. */
 const APART = new Set(["check", "checks", "servers", "allow_empty"]);
 
-/** defaults -> pool -> service. Behind a firewall mark no protocol is inherited. */
+/** defaults -> pool -> service. */
 export function mergedService(node: MapNode, defaults: MapNode | undefined, pool: MapNode | undefined): MapNode {
-  const marked = node.entries.has("fwmark");
-  const settings = (level: MapNode): MapNode =>
-    pick(level, (key) => !APART.has(key) && !(marked && key === "protocol"));
-  let merged = defaults && settings(defaults);
-  if (pool !== undefined) merged = overlay(merged, settings(pool));
-  return overlay(merged, node);
+  const settings = (level: MapNode): MapNode => pick(level, (key) => !APART.has(key));
+  const shared = [defaults, pool].filter((level) => level !== undefined).map(settings);
+  return [...shared, node].reduce((above, level) => merge(above, level));
 }
 
 /** Checks that reach the servers of a service from the shared levels, outermost first, and from the service itself. */

@@ -58,7 +58,7 @@ function lookAtPool({ node, used }: Pool, above: Inherited, reader: CheckReader,
   const inherited = lookAtChecks(above, node, reader, problems);
   if (used) return;
   for (const item of itemsOf(node, "servers", scalarText(node, "allow_empty") === "true", problems)) {
-    typed(serverSchema, item, problems, "part");
+    typed(serverSchema, item, problems);
     if (item.kind === "map") lookAtChecks(inherited, item, reader, problems);
   }
 }

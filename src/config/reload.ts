@@ -3,7 +3,6 @@ import {
   destinationKey,
   destinationPort,
   type Frontend,
-  fits,
   type Service,
   type ServiceKey,
   serviceKey,
@@ -91,7 +90,7 @@ function destinationWeights(service: Service): ReadonlyMap<string, number> {
 /** A server's entries in the kernel: what stays the same when the file writes its port in another way. */
 function destinations(service: Service, server: Service["servers"][number]): readonly string[] {
   const entry = (f: Frontend) => `${serviceKey(f)} ${destinationKey(server.address, destinationPort(f, server.port))}`;
-  return service.frontends.filter((f) => fits(f, server)).map(entry);
+  return service.frontends.map(entry);
 }
 
 function counted(n: number, word: string): string {

@@ -119,9 +119,9 @@ function uniqueWithin(home: Home, problems: Problems): (server: RealServer, draf
   const destinations = new Map<string, At>();
   return (server, draft) => {
     const at = atKey(draft.node, "address");
-    const entries = home.frontends
-      .filter((f) => fits(f, server))
-      .map((f) => `${destinationKey(server.address, destinationPort(f, server.port))} of ${frontendWords(f)}`);
+    const entries = home.frontends.map(
+      (f) => `${destinationKey(server.address, destinationPort(f, server.port))} of ${frontendWords(f)}`,
+    );
     const keys = [server.key, ...entries];
     const taken = keys.find((key) => destinations.has(key));
     if (taken !== undefined) problems.error(at, `the same server as at ${spot(destinations.get(taken)!)}: ${taken}`);

@@ -1,10 +1,10 @@
 import { destinationPort, fits, type Service } from "../model/service.ts";
 import { ownPort } from "./draft.ts";
-import { forwardingOf, overlay } from "./forwarding.ts";
+import { forwardingOf } from "./forwarding.ts";
 import type { Problems } from "./problems.ts";
 import { serverPort } from "./servers.ts";
 import { type ServiceKeys, sorryServerSchema } from "./service-keys.ts";
-import { atKey, child, type MapNode, pick } from "./tree.ts";
+import { atKey, child, type MapNode, merge, pick } from "./tree.ts";
 import { typed } from "./typed.ts";
 
 /** The sorry server inherits the service's forwarding method, and its port follows the same rules as a real server's. */
@@ -16,7 +16,7 @@ export function sorryServerOf(
 ): Service["sorryServer"] {
   const written = child(merged, "sorry_server");
   if (keys.sorry_server === undefined || keys.sorry_server === "none" || written?.kind !== "map") return undefined;
-  const node = overlay(
+  const node = merge(
     pick(merged, (key) => key === "forward" || key === "tunnel"),
     written,
   );

@@ -6,9 +6,11 @@ import { configOf } from "./support.ts";
 
 /** The checks of a server in a few words: what, where, how often. */
 function checksOf(server: RealServer): string {
-  const words = server.checks.map(
-    (c) => `${c.label} to ${c.target.address.text}:${c.target.port} every ${formatDuration(c.interval)} fall ${c.fall}`,
-  );
+  const words = server.checks.map(({ label, target, source, interval, fall }) => {
+    const from = source === undefined ? "" : ` from ${source.text}`;
+    const to = `${target.address.text}:${target.port}`;
+    return `${label} to ${to}${from} every ${formatDuration(interval)} fall ${fall}`;
+  });
   return words.length === 0 ? "none" : words.join(", ");
 }
 
@@ -33,6 +35,11 @@ const rows: readonly [what: string, levels: Levels, checks: string | readonly st
     "another type takes over timings, not the keys of the type, nor its port",
     { defaults: "check: { type: http, path: /d, interval: 5s, port: 8081 }", service: "check: { type: tcp }" },
     "tcp to 10.0.0.1:80 every 5s fall 3",
+  ],
+  [
+    "another type takes over the address to probe from",
+    { defaults: "check: { type: http, source: 10.5.5.5 }", service: "check: { type: tcp }" },
+    "tcp to 10.0.0.1:80 from 10.5.5.5 every 2s fall 3",
   ],
   [
     "http and https are different types",

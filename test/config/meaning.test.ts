@@ -212,6 +212,14 @@ describe("frontends", () => {
     assert.deepEqual([server.port, server.checks[0]!.target.port], [8080, 8080]);
   });
 
+  test("behind a mark every check is inherited, whatever it speaks", () => {
+    for (const check of ["type: udp, send: x, silence: pass", "type: http"]) {
+      const file = `defaults: { check: { ${check}, port: 80 } }
+services: [{ name: web, fwmark: 7, servers: [{ address: 10.0.0.1 }] }]`;
+      assert.match(configOf(file).services[0]!.servers[0]!.checks[0]!.label, /^(udp|http GET \/) port 80$/);
+    }
+  });
+
   test("equal marks are frontends twice", () => {
     const service = (name: string) => `{ name: ${name}, fwmark: 7, check: none, servers: [{ address: 10.0.0.1 }] }`;
     const { problems } = parse(`services:\n  - ${service("a")}\n  - ${service("b")}\n`);
@@ -257,7 +265,27 @@ describe("scheduling", () => {
         .prefix;
     assert.deepEqual(prefix("255.255.0.0"), { v4: 16, v6: 128 });
     assert.deepEqual(prefix("24"), { v4: 24, v6: 128 });
+    const six = ONE.replace("192.0.2.1:80", "[2001:db8::1]:80").replace("10.0.0.1", "'2001:db8::2'");
+    const { persistence } = configOf(`defaults: { persistence: { timeout: 1m, netmask: 64 } }\n${six}`).services[0]!;
+    assert.deepEqual(persistence!.prefix, { v4: 32, v6: 64 });
     assert.deepEqual(prefix("{ ipv4: 255.255.255.0, ipv6: 64 }"), { v4: 24, v6: 64 });
+  });
+
+  test("defaults may leave to the service what they do not know", () => {
+    for (const [above, below] of [
+      ["send: x", "expect: y"],
+      ["expect: y", "send: x"],
+    ]) {
+      const file = `defaults: { persistence: { netmask: 24 }, check: { type: udp, ${above} } }
+services:
+  - name: a
+    vip: 192.0.2.1:53
+    protocol: udp
+    persistence: { timeout: 1m }
+    check: { ${below} }
+    servers: [{ address: 10.0.0.1 }]`;
+      assert.deepEqual(configOf(file).services[0]!.persistence!.prefix, { v4: 24, v6: 128 });
+    }
   });
 
   test("none switches off what defaults switched on", () => {
@@ -280,6 +308,20 @@ services: [{ name: a, vip: '192.0.2.1:80', persistence: none, slow_start: none, 
         [true, "sip"],
       ],
     );
+  });
+});
+
+test("names clients may ask for are kept in lower case", () => {
+  const { http } = configOf(`http: { listen: ['[::]:9180'], hosts: [LB.example.com] }\n${ONE}`);
+  assert.deepEqual(http, { listen: [{ address: { family: 6, text: "::" }, port: 9180 }], hosts: ["lb.example.com"] });
+});
+
+test("a sorry server may be another port of a real server", () => {
+  const { sorryServer } = configOf(`defaults: { sorry_server: { address: '10.0.0.1:81' } }\n${ONE}`).services[0]!;
+  assert.deepEqual(sorryServer, {
+    address: { family: 4, text: "10.0.0.1" },
+    port: 81,
+    forwarding: { kind: "masquerade" },
   });
 });
 

@@ -571,10 +571,7 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
   [
     "a mistyped key within an option",
     "services:\n  - name: dns\n    vip: 192.0.2.1:53\n    protocol: udp\n    check: { type: udp, send: { hexx: 00 }, silence: pass }\n    servers: [{ address: 10.0.0.1 }]\n",
-    [
-      "5:31: services[0].check.send: expected either text or hex",
-      '5:33: services[0].check.send.hexx: unknown key, did you mean "hex"?',
-    ],
+    ['5:33: services[0].check.send.hexx: unknown key, did you mean "hex"?'],
   ],
   [
     "two services of one name",
@@ -625,6 +622,11 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
       '3:52: pools.app.servers[0].check.fal: unknown key in a check of type tcp, did you mean "fall"?',
       '4:5: pools.app.schedular: unknown key, did you mean "scheduler"?',
     ],
+  ],
+  [
+    "a server without address in a pool that nobody uses",
+    `pools: { app: { servers: [{ weight: 5 }] } }\n${web("")}`,
+    ["1:27: pools.app.servers[0].address: missing: expected an IPv4 or IPv6 address, with or without a port"],
   ],
   [
     "a pool without servers",

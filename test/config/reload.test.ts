@@ -109,6 +109,11 @@ describe("what a reload may not take away unforced", () => {
     assert.equal(removalRefusals(service("10.0.0.1"), service("10.0.0.1:81")).length, 1);
   });
 
+  test("a server that fits no frontend is not lost by staying", () => {
+    const service = configOf("services: [{ name: a, vip: '192.0.2.1:80', servers: [{ address: 2001:db8::1 }] }]");
+    assert.deepEqual(removalRefusals(service, service), []);
+  });
+
   test("the new configuration's own limit does not count", () => {
     const next = config([A], "reload: { max_removed: 100% }\n");
     assert.equal(removalRefusals(config([A, B, C]), next).length, 1);
