@@ -24,7 +24,15 @@ import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
 import { placesOf, serviceWith } from "./places.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
-import { adoptedBeliefs, type Beliefs, plannedChecks, proven, reloadedBeliefs, verdictOf } from "./verdicts.ts";
+import {
+  adoptedBeliefs,
+  type Beliefs,
+  plannedChecks,
+  proven,
+  reloadedBeliefs,
+  unprovenKeys,
+  verdictOf,
+} from "./verdicts.ts";
 import { writeWords } from "./words.ts";
 
 /** READY waits this long at most for every check's first verdict. */
@@ -57,6 +65,8 @@ export function createDirector(options: DirectorOptions) {
   const { clock, kernel, store, events, bootId } = options;
   let config = options.config;
   let beliefs: Beliefs = { presumedUp: new Map(), unproven: new Map() };
+  /** Keys of the checks that nobody has passed yet; follows the beliefs. */
+  let unprovenChecks: ReadonlySet<string> = new Set();
   let intents: Intents;
   let freshState = false;
   let adopted = false;
@@ -86,6 +96,7 @@ export function createDirector(options: DirectorOptions) {
   const engine = createEngine({
     clock,
     probeTypes: options.probeTypes,
+    isUnproven: (key) => unprovenChecks.has(key),
     onTransitions,
     onProbe: options.onProbe,
   });
@@ -168,6 +179,11 @@ export function createDirector(options: DirectorOptions) {
     if (held.events.length > 0) await intents.change(() => ok(held.intent), { evenUnsaved: true });
   }
 
+  function believe(next: Beliefs): void {
+    if (next.unproven !== beliefs.unproven) unprovenChecks = unprovenKeys(next, config);
+    beliefs = next;
+  }
+
   function startProbing(): void {
     // As long as the table could not be read anybody may be serving: nobody is to be taken for dead by a single failure.
     const presumedUp = (service: Service, server: RealServer) =>
@@ -180,7 +196,7 @@ export function createDirector(options: DirectorOptions) {
   function onTransitions(batch: readonly CheckTransition[]): void {
     const passed = batch.filter((t) => t.firstPass).map((t) => t.record.spec.key);
     const before = beliefs;
-    if (passed.length > 0) beliefs = proven(beliefs, config, new Set(passed));
+    if (passed.length > 0) believe(proven(beliefs, config, new Set(passed)));
     for (const event of [...provenWords(before, beliefs, config), ...checkWords(batch, config)]) record(event);
     reconciler.wake();
   }
@@ -399,7 +415,7 @@ export function createDirector(options: DirectorOptions) {
         actual: reconciler.view().actual,
       });
       config = next;
-      beliefs = kept;
+      believe(kept);
       engine.update(checks);
       await intents.change((intent) => ok(withoutOvertaken(intent, next)), { evenUnsaved: true });
       reconciler.resync();

@@ -126,6 +126,17 @@ export function proven(beliefs: Beliefs, config: Config, passed: ReadonlySet<str
   return { ...beliefs, unproven };
 }
 
+/** Checks that are unproven in every service that uses them; proven in one, what they find counts. */
+export function unprovenKeys({ unproven }: Beliefs, config: Config): ReadonlySet<string> {
+  const open = new Set<string>();
+  if (unproven.size === 0) return open;
+  const proven = new Set<string>();
+  for (const service of config.services)
+    for (const { checks } of service.servers)
+      for (const { key, template } of checks) (unproven.get(service.key)?.has(template) ? open : proven).add(key);
+  return new Set([...open].filter((key) => !proven.has(key)));
+}
+
 /** Finds a service's predecessor: the one that shares a kernel entry with it, whatever either is called. */
 export function serviceFinder(config: Config): (service: Service) => Service | undefined {
   const byFrontend = new Map<ServiceKey, Service>();

@@ -53,6 +53,13 @@ export function step(state: CheckState, outcome: ProbeOutcome, t: Thresholds, no
   }
 }
 
+/** As `step`, for a check that nobody has passed yet: a wrong question says nothing about a server. What is unknown stays so, with the reason and
+ *  without a row: were it down in secret, the first pass anywhere would prove the check and take everybody down at once. */
+export function stepUnproven(state: CheckState, outcome: ProbeOutcome, t: Thresholds, now: MonotonicMs): CheckState {
+  if (state.kind !== "unknown" || outcome.kind !== "fail") return step(state, outcome, t, now);
+  return state.reason === outcome.reason ? state : { ...state, reason: outcome.reason };
+}
+
 /** Start to start: how long after the last start the next one is due. */
 export function intervalOf(state: CheckState, spec: CheckSpec): Millis {
   switch (state.kind) {

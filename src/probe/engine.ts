@@ -1,4 +1,4 @@
-import { type CheckState, intervalOf, step, unknown } from "../health/machine.ts";
+import { type CheckState, intervalOf, step, stepUnproven, unknown } from "../health/machine.ts";
 import type { CheckSpec, ProbeOutcome, Prober, ProbeType } from "../model/probe.ts";
 import { type EpochMs, later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -50,6 +50,8 @@ export type Beginning =
 export interface EngineOptions {
   readonly clock: Clock;
   readonly probeTypes: ReadonlyMap<string, ProbeType>;
+  /** Whether this check has proved nothing yet: its failures are counted, but make nobody down, and leave no row behind for when it is proven. */
+  readonly isUnproven?: (key: string) => boolean;
   /** Everything that changed since the last call, once a tick at most. */
   readonly onTransitions: (batch: readonly CheckTransition[]) => void;
   /** Each probe's end; for debug logs. Undefined costs nothing. */
@@ -94,7 +96,8 @@ interface Running extends WheelItem {
 
 /** Probes every check on time: fixed rate, never overlapping itself, one total deadline each. Counters and states live in place; no promise,
  *  timer or signal per probe (a promise costs 2-4 us, a timer 1-5 us, AbortSignal.timeout 50 us of the 35-60 a check may cost). */
-export function createEngine({ clock, probeTypes, onTransitions, onProbe }: EngineOptions): CheckEngine {
+export function createEngine(options: EngineOptions): CheckEngine {
+  const { clock, probeTypes, onTransitions, onProbe, isUnproven = () => false } = options;
   let running = new Map<string, Running>();
   let batch: CheckTransition[] = [];
   let flushing = false;
@@ -163,7 +166,9 @@ export function createEngine({ clock, probeTypes, onTransitions, onProbe }: Engi
         firstPass = !check.everPassed;
         check.everPassed = true;
       }
-      check.state = step(from, outcome, check.spec, now);
+      check.state = isUnproven(check.spec.key)
+        ? stepUnproven(from, outcome, check.spec, now)
+        : step(from, outcome, check.spec, now);
     }
     if (check.state.kind === from.kind && !firstPass && check.unchecked === wasUnchecked) return;
     batch.push({ record: check, from, to: check.state, firstPass, uncheckedChanged: check.unchecked !== wasUnchecked });

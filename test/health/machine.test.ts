@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type CheckState, intervalOf, step, type Thresholds, unknown } from "../../src/health/machine.ts";
+import { type CheckState, intervalOf, step, stepUnproven, type Thresholds, unknown } from "../../src/health/machine.ts";
 import type { ProbeOutcome } from "../../src/model/probe.ts";
 import type { MonotonicMs } from "../../src/model/time.ts";
 import { checkSpec } from "../support/check-spec.ts";
@@ -88,6 +88,21 @@ describe("what a state carries", () => {
     assert.equal(step(FRESH, OUTCOMES.p!, usual, at(5)).since, 5);
     assert.equal(step(step(FRESH, OUTCOMES.p!, usual, at(5)), OUTCOMES.p!, usual, at(6)).since, 5);
   });
+});
+
+test("a check that nobody has passed yet makes nobody down, and leaves no row behind for when it is proven", () => {
+  for (const start of [FRESH, PRESUMED]) {
+    let state: CheckState = start;
+    for (const letter of "ffffFf?ff") state = stepUnproven(state, OUTCOMES[letter]!, usual, at(1));
+    assert.deepEqual(state, { ...start, reason: "connection refused" });
+    assert.equal(replay(state, "ff", usual), start === PRESUMED ? "--" : "dd");
+    assert.equal(stepUnproven(state, OUTCOMES.p!, usual, at(2)).kind, "up");
+  }
+  assert.deepEqual(
+    stepUnproven({ ...DOWN, passes: 1 } as CheckState, OUTCOMES.f!, usual, at(1)),
+    DOWN,
+    "who was down before stays so",
+  );
 });
 
 test("the interval follows the state: fast towards down only, slower while down", () => {
