@@ -1,6 +1,6 @@
 import { globSync, opendirSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { type ConfigEnvironment, type ConfigSource, type ParsedConfig, parseConfig } from "../config/parse.ts";
+import { type Addition, type ConfigEnvironment, type ConfigSource, type ParsedConfig, parseConfig } from "../config/parse.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { probeTypes } from "../probe/registry.ts";
 import { readText, trouble } from "./files.ts";
@@ -11,14 +11,35 @@ export const DEFAULT_CONFIG_FILE = "/etc/director/director.conf";
 /** Reads and parses director.conf with what it includes. A file that is missing, unreadable or no text is a problem of its own at 1:1. Reading is
  *  synchronous: a parse holds up the process for longer than that. */
 export function loadConfigFile(file: string): ParsedConfig {
-  const text = readText(file);
-  if (!text.ok) return refused(file, text.error);
-  return loadConfigText(text.value, file, dirname(file));
+  return loadFiles(file).parsed;
 }
 
 /** The same for a text from elsewhere. `file` is the name its problems are reported under; its includes are looked for below `baseDir`. */
 export function loadConfigText(text: string, file: string, baseDir: string): ParsedConfig {
   return parseConfig({ file, text }, environmentIn(baseDir));
+}
+
+/** A configuration with the texts it was read from, which can be read once more with servers beside them while the files on the disk change. */
+export interface LoadedFiles {
+  readonly parsed: ParsedConfig;
+  with(additions: readonly Addition[]): ParsedConfig;
+}
+
+export function loadFiles(file: string): LoadedFiles {
+  const text = readText(file);
+  if (!text.ok) return { parsed: refused(file, text.error), with: () => refused(file, text.error) };
+  const source = { file, text: text.value };
+  const disk = environmentIn(dirname(file));
+  const included = new Map<string, ReturnType<ConfigEnvironment["readInclude"]>>();
+  const readInclude: ConfigEnvironment["readInclude"] = (pattern, from) => {
+    const known = included.get(pattern) ?? disk.readInclude(pattern, from);
+    included.set(pattern, known);
+    return known;
+  };
+  return {
+    parsed: parseConfig(source, { ...disk, readInclude }),
+    with: (additions) => parseConfig(source, { ...disk, readInclude, additions }),
+  };
 }
 
 export function refused(file: string, message: string): ParsedConfig {

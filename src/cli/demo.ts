@@ -147,6 +147,7 @@ const REQUEST: DrainRequest = {
   to: ["new"],
   pace: { kind: "over", over: STEPS * STEP_MS, every: STEP_MS },
   policy: {},
+  add: false,
   force: false,
   reason: undefined,
   requestId: undefined,

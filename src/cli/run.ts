@@ -6,6 +6,7 @@ import { statusOf } from "../control/drain-routes.ts";
 import { apiHandler, type HandlerContext, readyHandler } from "../control/handlers.ts";
 import { type Listening, listenTcp, listenUnix } from "../control/server.ts";
 import type { ReloadReply, StatusReply } from "../control/shapes.ts";
+import { additionsFor } from "../director/added.ts";
 import { createDirector } from "../director/director.ts";
 import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/events.ts";
 import { problemsOf } from "../director/problems.ts";
@@ -17,6 +18,7 @@ import type { Config } from "../model/config.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import type { EpochMs } from "../model/time.ts";
 import { chosenFormat, createLog, logEvent } from "../observe/log.ts";
+import type { AddedServer } from "../policy/intent.ts";
 import { probeTypes } from "../probe/registry.ts";
 import { bootId, sysctl } from "../runtime/boot.ts";
 import { systemClock } from "../runtime/clock.ts";
@@ -25,7 +27,7 @@ import { createNotifier, type Notifier } from "../runtime/notify.ts";
 import { upFiles } from "../runtime/up-files.ts";
 import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
-import { loadConfigFile } from "./config-file.ts";
+import { type LoadedFiles, loadFiles } from "./config-file.ts";
 import { VERSION } from "./version.ts";
 
 const EX_CONFIG = 78;
@@ -35,7 +37,8 @@ type ReloadRefusal = { readonly kind: "invalid" | "removes"; readonly problems: 
 /** The daemon, from the file to the last signal. Returns the exit code: 78 for a bad configuration, 1 when it could not start. */
 export async function runDaemon({ configFile }: { readonly configFile: string }): Promise<number> {
   const file = resolve(configFile);
-  const first = loadConfigFile(file);
+  const files = loadFiles(file);
+  const first = files.parsed;
   const prefixes = isJournal(2, process.env) ? { error: "<3>", warning: "<4>" } : { error: "", warning: "" };
   for (const problem of first.problems)
     process.stderr.write(`${prefixes[problem.severity]}${formatProblem(problem)}\n`);
@@ -43,10 +46,10 @@ export async function runDaemon({ configFile }: { readonly configFile: string })
   // A journal that is restarted closes our output for a moment: no reason to end.
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});
-  return serve(file, first.config);
+  return serve(file, files, first.config);
 }
 
-async function serve(file: string, initial: Config): Promise<number> {
+async function serve(file: string, first: LoadedFiles, initial: Config): Promise<number> {
   const output = { isJournal: isJournal(1, process.env), isTerminal: process.stdout.isTTY };
   const format = chosenFormat(initial.log.format, output);
   const log = createLog(initial.log.level, format, (line) => void process.stdout.write(line));
@@ -61,6 +64,7 @@ async function serve(file: string, initial: Config): Promise<number> {
   let loadedAt = startedAt;
   let lastReload: StatusReply["config"]["lastReload"];
   let ready = false;
+  let files = first;
   let reloading: Promise<unknown> = Promise.resolve();
   const up = upFiles(join(dirname(initial.control.socket), "up"), (problem) => log.warn(problem));
 
@@ -87,6 +91,7 @@ async function serve(file: string, initial: Config): Promise<number> {
     bootId: bootId(),
     heartbeat: notifier.heartbeat ?? Number.POSITIVE_INFINITY,
     sysctl: (name) => sysctl(`net/ipv4/vs/${name}`),
+    withAdded: (added) => withAdditions(files, added),
     newId: (kind) => `${kind}-${randomBytes(4).toString("hex")}`,
     onPass: () => {
       notifier.alive();
@@ -184,13 +189,18 @@ async function serve(file: string, initial: Config): Promise<number> {
 
   async function tryReload(force: boolean): Promise<Result<ReloadReply, ReloadRefusal>> {
     const old = director.config();
-    const { config, problems } = loadConfigFile(file);
+    const next = loadFiles(file);
+    const { problems } = next.parsed;
     const warnings = problems.filter((p) => p.severity === "warning").map(formatProblem);
-    if (!config)
+    if (!next.parsed.config)
       return err({ kind: "invalid", problems: problems.filter((p) => p.severity === "error").map(formatProblem) });
+    const full = withAdditions(next, director.intent().added);
+    if (!full.ok) warnings.push(`added servers are left out: ${full.error}`);
+    const config = full.ok ? full.value : next.parsed.config;
     const removed = force ? [] : removalRefusals(old, config);
     if (removed.length > 0) return err({ kind: "removes", problems: removed });
     const fixed = needRestart(initial, config);
+    files = next;
     await director.reload(config);
     if (config.log.level !== old.log.level) log.level = config.log.level;
     loadedAt = Date.now();
@@ -284,6 +294,23 @@ function awake(table: KernelTable, during: Notifier["during"]): KernelTable {
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** The file's configuration with what drains have added, from the texts that are in force. */
+function withAdditions(files: LoadedFiles, added: readonly AddedServer[]): Result<Config, string> {
+  const plain = files.parsed.config;
+  if (!plain) return err("the file has problems");
+  const additions = additionsFor(plain, added);
+  if (additions.length === 0) return ok(plain);
+  const { config, problems } = files.with(additions);
+  return config
+    ? ok(config)
+    : err(
+        problems
+          .filter((p) => p.severity === "error")
+          .map(formatProblem)
+          .join("; "),
+      );
 }
 
 /** The first SIGTERM or SIGINT ends in order, the second at once. */

@@ -37,7 +37,7 @@ export function protocolOf(merged: MapNode): Protocol | undefined {
 export function serverItems(node: MapNode, pool: MapNode | undefined, problems: Problems): readonly Node[] {
   const own = node.entries.get("servers");
   if (own !== undefined && node.entries.has("pool"))
-    problems.error(own.keyAt, "either servers or pool: they would replace the pool's servers");
+    problems.warning(own.keyAt, "these replace the servers of the pool, of which only its other keys are taken");
   const owner = own === undefined ? (pool ?? node) : node;
   const mayBeEmpty = [node, pool].some((level) => scalarText(level, "allow_empty") === "true");
   if (own === undefined && node.entries.has("pool") && pool === undefined) return [];

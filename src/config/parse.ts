@@ -26,6 +26,16 @@ export interface ConfigEnvironment {
   readonly probeTypes: ProbeTypes;
   /** The files that match one pattern of `include`, relative to the file `from`, in a stable order; or why they cannot be read. */
   readonly readInclude: (pattern: string, from: string) => Result<readonly ConfigSource[], string>;
+  /** Servers that no file has (yet), with weight 0 and everything else as the service gives it. */
+  readonly additions?: readonly Addition[];
+}
+
+/** A server beside those of the file. */
+export interface Addition {
+  /** The service's name in the file. */
+  readonly service: string;
+  /** As in the file: `10.0.0.13:8080`, `10.0.0.13`. */
+  readonly address: string;
 }
 
 export interface ParsedConfig {
@@ -82,7 +92,8 @@ function build(trees: readonly Node[], env: ConfigEnvironment, problems: Problem
   for (const file of files) pools.add(file);
   const reader = checkReader(env.probeTypes, problems);
   const defaults = defaultsOf(main, reader, problems);
-  const services = readServices(files, { defaults, pools, reader, problems });
+  const { additions = [] } = env;
+  const services = readServices(files, { defaults, pools, reader, problems, additions });
   pools.look(defaults, reader);
   if (keys === undefined || main === undefined) return undefined;
   return { ...globalsOf(keys, main, problems), services: services.map((written) => written.service) };

@@ -36,7 +36,10 @@ export function udpOnly(keys: ServiceKeys, node: MapNode, problems: Problems): v
   if (keys.one_packet) problems.error(atKey(node, "one_packet"), `only for udp, this service is ${keys.protocol}`);
   const persistence = child(node, "persistence");
   if (typeof keys.persistence === "object" && keys.persistence.engine !== undefined && persistence?.kind === "map")
-    problems.error(atKey(persistence, "engine"), `only for udp, this service is ${keys.protocol}`);
+    problems.warning(
+      atKey(persistence, "engine"),
+      `only udp gets through with the sip engine: the kernel takes it for ${keys.protocol}, and then every connection times out`,
+    );
 }
 
 export function persistenceOf(

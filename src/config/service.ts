@@ -1,5 +1,6 @@
 import { type Forwarding, type QuorumMark, type Service, serviceKey } from "../model/service.ts";
 import type { CheckReader } from "./checks.ts";
+import type { Addition } from "./parse.ts";
 import { aboveServers, draftServer, type ServerDraft } from "./draft.ts";
 import { frontendsOf, type WrittenFrontend } from "./frontends.ts";
 import { inheritedChecks, mergedService, protocolOf, serverItems } from "./levels.ts";
@@ -10,7 +11,7 @@ import { persistenceOf, schedulerFlags, udpOnly } from "./scheduling.ts";
 import { realServers, warnOfMisfits } from "./servers.ts";
 import { type ServiceKeys, serviceSchema } from "./service-keys.ts";
 import { sorryServerOf } from "./sorry.ts";
-import { atKey, child, type MapNode } from "./tree.ts";
+import { atKey, child, type MapNode, type Node, scalarText } from "./tree.ts";
 import { typed } from "./typed.ts";
 
 export interface Surroundings {
@@ -18,6 +19,7 @@ export interface Surroundings {
   readonly pools: Pools;
   readonly reader: CheckReader;
   readonly problems: Problems;
+  readonly additions: readonly Addition[];
 }
 
 /** A service and what of it was written where. */
@@ -32,7 +34,7 @@ export function readService(node: MapNode, around: Surroundings): WrittenService
   const pool = around.pools.of(node);
   const merged = mergedService(node, around.defaults, pool);
   const keys = typed(serviceSchema, merged, problems)?.value;
-  const items = serverItems(node, pool, problems);
+  const items = [...serverItems(node, pool, problems), ...added(node, around.additions)];
   const protocol = protocolOf(merged);
   const checks = inheritedChecks([around.defaults, pool], node, protocol, problems);
   const above = aboveServers(merged, checks, protocol);
@@ -46,6 +48,23 @@ export function readService(node: MapNode, around: Surroundings): WrittenService
   const frontends = frontendsOf(keys, node, families, problems);
   if (frontends.length === 0 || !drafts.every((draft) => draft !== undefined)) return undefined;
   return assemble({ node, merged, keys, flags, frontends, drafts, pooled: pool !== undefined }, problems);
+}
+
+/** Added servers as if they stood in the list; problems with them point at the service. */
+function added(node: MapNode, additions: readonly Addition[]): readonly Node[] {
+  const name = scalarText(node, "name");
+  const { at } = node;
+  const entry = (text: string) => ({ keyAt: at, value: { kind: "scalar", text, at } }) as const;
+  return additions
+    .filter((addition) => addition.service === name)
+    .map(({ address }) => ({
+      kind: "map",
+      at,
+      entries: new Map([
+        ["address", entry(address)],
+        ["weight", entry("0")],
+      ]),
+    }));
 }
 
 interface Parts {

@@ -38,6 +38,7 @@ const BODY = z
     afterwards: z.enum(["keep", "remove"]).optional(),
     pauseAt: z.array(share).max(100).optional(),
     ttlMs: duration.optional(),
+    add: z.boolean().default(false),
     force: z.boolean().default(false),
     reason: z.string().max(1_000).optional(),
     requestId: z.string().max(200).optional(),
@@ -126,8 +127,8 @@ function requestOf(body: Body): DrainRequest {
   put("afterwards", body.afterwards);
   put("pauseAt", body.pauseAt);
   put("ttl", body.ttlMs);
-  const { from, to, force, reason, requestId } = body;
-  return { from, to, pace: paceOf(body), policy, force, reason, requestId };
+  const { from, to, add, force, reason, requestId } = body;
+  return { from, to, pace: paceOf(body), policy, add, force, reason, requestId };
 }
 
 function paceOf({ now, steps, overMs = 0, everyMs = 0 }: Body): Pace {

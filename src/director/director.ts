@@ -2,27 +2,36 @@ import type { IpvsTable, Rates } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { Config } from "../model/config.ts";
 import type { ProbeOutcome, ProbeType } from "../model/probe.ts";
-import { ok } from "../model/result.ts";
+import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
 import { decide, desired, isReady } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
-import { type Intent, intentOf, type ServerIntent, withDrain, withServer } from "../policy/intent.ts";
+import {
+  type AddedServer,
+  EMPTY_INTENT,
+  type Intent,
+  type ServerIntent,
+  withDrain,
+  withServer,
+} from "../policy/intent.ts";
 import type { Condition } from "../policy/moves.ts";
 import { withoutOvertaken } from "../policy/overtaken.ts";
 import { type CheckRecord, type CheckTransition, createEngine } from "../probe/engine.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { IntentStore } from "../state/store.ts";
+import { stillNeeded } from "./added.ts";
 import { heldQuiesced } from "./adoption.ts";
 import { checkWords, provenWords } from "./check-words.ts";
+import { findServer } from "./drain-request.ts";
 import { describe } from "./drain-words.ts";
 import { advanceAll, type DrainContext } from "./drains.ts";
 import type { EventLog, NewEvent } from "./events.ts";
 import { pruned } from "./history.ts";
 import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
-import { placesOf, serviceWith } from "./places.ts";
+import { entriesOf, placesOf, serviceWith } from "./places.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
 import {
   adoptedBeliefs,
@@ -52,6 +61,8 @@ export interface DirectorOptions {
   readonly heartbeat: Millis;
   /** A number of net.ipv4.vs; undefined: not known. */
   readonly sysctl: (name: string) => number | undefined;
+  /** The file's configuration with these servers beside its own; or why that cannot be. Without it nothing can be added. */
+  readonly withAdded?: (added: readonly AddedServer[]) => Result<Config, string>;
   readonly newId: (kind: "d" | "h") => string;
   /** Called after every pass that ended, refused entries or not: the watchdog's food. */
   readonly onPass: () => void;
@@ -74,6 +85,7 @@ export function createDirector(options: DirectorOptions) {
   let drainsMove = false;
   let lastBeatAt: MonotonicMs | undefined;
   let leavingGraces = new Map<ServiceKey, Millis>();
+  const withAdded = options.withAdded ?? (() => err("servers cannot be added to this configuration"));
   const stopping = new AbortController();
   /** Work that goes on beside the passes; the stop waits for it. */
   const finishing = new Set<Promise<void>>();
@@ -218,8 +230,10 @@ export function createDirector(options: DirectorOptions) {
   /** Returns when the next of them wants to be looked at. */
   function moveDrains(now: Now): MonotonicMs | undefined {
     if (!drainsMove) return undefined;
+    const { added, drains } = intents.current();
     const looked = advanceAll(config, intents.current(), contextOf, now, intents.problem() === undefined);
     if (looked.moved.length > 0) track(storeMoves(looked.moved.map((m) => m.after)));
+    else if (stillNeeded(added, drains).length < added.length) track(dropUnneeded());
     return looked.lookAgainAt;
   }
 
@@ -319,6 +333,63 @@ export function createDirector(options: DirectorOptions) {
     };
   }
 
+  async function useConfig(next: Config): Promise<void> {
+    const old = config;
+    leavingGraces = new Map(leavingGraces);
+    for (const service of old.services)
+      for (const frontend of service.frontends) leavingGraces.set(serviceKey(frontend), service.removalGrace);
+    const byProbe = new Map<string, CheckRecord>();
+    for (const check of engine.records()) byProbe.set(check.spec.probe, check);
+    const { beliefs: kept, checks } = reloadedBeliefs({
+      old,
+      next,
+      beliefs,
+      stateOf,
+      stateOfProbe: (probe) => byProbe.get(probe),
+      actual: reconciler.view().actual,
+    });
+    config = next;
+    believe(kept);
+    engine.update(checks);
+    await intents.change((intent) => ok(withoutOvertaken(intent, next)), { evenUnsaved: true });
+    reconciler.resync();
+    await reconciler.settled();
+  }
+
+  /** Servers that drains brought in beside the file's, at start. */
+  function takeAdded(added: readonly AddedServer[]): void {
+    const full = withAdded(added);
+    if (full.ok) config = full.value;
+    else record({ kind: "drain", severity: "error", message: `added servers are left out: ${full.error}` });
+  }
+
+  /** Brings servers in, at weight 0 and probed like all others. They are stored with the drain that wants them.
+   *  @returns all that are beside the file then */
+  async function bringIn(
+    service: Service,
+    addresses: readonly string[],
+  ): Promise<Result<readonly AddedServer[], string>> {
+    const services = entriesOf(service);
+    const present = intents.current().added;
+    const asked = addresses.map((address) => ({ services, address, server: address as RealServer["key"] }));
+    const full = withAdded([...present, ...asked]);
+    if (!full.ok) return full;
+    const home = serviceWith(full.value, services);
+    const added = asked.map((a) => ({ ...a, server: (home && findServer(home, a.address))?.key ?? a.server }));
+    await useConfig(full.value);
+    return ok([...present, ...added]);
+  }
+
+  /** Lets go of added servers that no drain needs any more. */
+  async function dropUnneeded(): Promise<void> {
+    const changed = await intents.change(
+      (intent) => ok({ ...intent, bootId, added: stillNeeded(intent.added, intent.drains) }),
+      { evenUnsaved: true },
+    );
+    const full = withAdded(changed.ok ? changed.value.added : []);
+    if (full.ok) await useConfig(full.value);
+  }
+
   const orders = createOrders({
     config: () => config,
     intents: () => intents,
@@ -329,6 +400,8 @@ export function createDirector(options: DirectorOptions) {
     drainContext: contextOf,
     decision: (service, server) => decide(service, intents.of(service), (s) => verdict(service, s)).get(server.key)!,
     reportDrain,
+    bringIn,
+    dropUnneeded,
     wake: () => reconciler.wake(),
     settled: () => reconciler.settled(),
   });
@@ -369,10 +442,8 @@ export function createDirector(options: DirectorOptions) {
           severity: "error",
           message: `state: ${loaded.problem}${loaded.kind === "previous" ? "; going on with the copy before it" : ""}`,
         });
-      const stored =
-        loaded.kind === "none"
-          ? { version: 1 as const, revision: 0, bootId, owned: [], servers: [], drains: [] }
-          : loaded.intent;
+      const stored = loaded.kind === "none" ? { ...EMPTY_INTENT, bootId } : loaded.intent;
+      if (stored.added.length > 0) takeAdded(stored.added);
       const beat = stored.bootId === bootId ? await store.lastBeat(bootId) : undefined;
       const gap = beat === undefined ? undefined : Math.max(0, now.mono - beat);
       intents = createIntents(store, stored, () => {});
@@ -399,28 +470,7 @@ export function createDirector(options: DirectorOptions) {
     },
 
     /** Replaces the configuration. The caller has parsed it and asked what it removes; from here on it cannot fail. */
-    async reload(next: Config): Promise<void> {
-      const old = config;
-      leavingGraces = new Map(leavingGraces);
-      for (const service of old.services)
-        for (const frontend of service.frontends) leavingGraces.set(serviceKey(frontend), service.removalGrace);
-      const byProbe = new Map<string, CheckRecord>();
-      for (const check of engine.records()) byProbe.set(check.spec.probe, check);
-      const { beliefs: kept, checks } = reloadedBeliefs({
-        old,
-        next,
-        beliefs,
-        stateOf,
-        stateOfProbe: (probe) => byProbe.get(probe),
-        actual: reconciler.view().actual,
-      });
-      config = next;
-      believe(kept);
-      engine.update(checks);
-      await intents.change((intent) => ok(withoutOvertaken(intent, next)), { evenUnsaved: true });
-      reconciler.resync();
-      await reconciler.settled();
-    },
+    reload: useConfig,
 
     /** Ends probing and the pass in hand; the table stays as it is. */
     async stop(): Promise<void> {

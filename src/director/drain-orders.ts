@@ -1,10 +1,11 @@
+import { parseAddress, parseEndpoint } from "../model/address.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import type { ServerKey, Service } from "../model/service.ts";
 import type { Now } from "../model/time.ts";
 import { type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
 import { command as ordered } from "../policy/drain-machine.ts";
 import type { DrainCommand } from "../policy/drain-table.ts";
-import { type Intent, withDrain } from "../policy/intent.ts";
+import { type AddedServer, type Intent, withDrain } from "../policy/intent.ts";
 import { begin, type DrainRequest, findServer, type Naming } from "./drain-request.ts";
 import { viewFor } from "./drains.ts";
 import { pruned } from "./history.ts";
@@ -50,6 +51,21 @@ export function createDrainOrders(
 
   function one(service: Service, request: DrainRequest, naming: Naming): Result<Drain, string> {
     return begin(request, director.drainContext(service), naming);
+  }
+
+  /** News that the service does not have yet. */
+  async function bringIn(
+    scope: DrainScope,
+    request: DrainRequest,
+  ): Promise<Result<readonly AddedServer[] | undefined, Refusal>> {
+    if (scope.kind === "host") return refusal("--add goes with one service: name it instead of --host");
+    const service = director.config().services.find((s) => s.name === scope.name)!;
+    const unknown = request.to.filter((word) => !word.startsWith("label=") && !findServer(service, word));
+    if (unknown.length === 0) return ok(undefined);
+    const name = unknown.find((word) => !parseEndpoint(word) && !parseAddress(word));
+    if (name !== undefined) return refusal(`--to ${name}: an added server needs its address, such as 10.0.0.13:8080`);
+    const added = await director.bringIn(service, unknown);
+    return added.ok ? added : refusal(added.error);
   }
 
   function viewOf(drain: Drain): DrainView {
@@ -111,14 +127,18 @@ export function createDrainOrders(
         const drains = judged(scope, request, order);
         return drains.ok ? drains : refusal(drains.error);
       }
+      const brought = request.add ? await bringIn(scope, request) : ok(undefined);
+      if (!brought.ok) return brought;
       let started: readonly Drain[] = [];
       // Judged inside the change: of two orders at once only one may find the service free.
       const saved = await director.intents().change((intent) => {
         const drains = judged(scope, request, order);
         if (!drains.ok) return drains;
         started = drains.value;
-        return ok(started.reduce(withDrain, { ...intent, bootId }));
+        const added = brought.value ?? intent.added;
+        return ok(started.reduce<Intent>(withDrain, { ...intent, bootId, added }));
       });
+      if (!saved.ok && brought.value) await director.dropUnneeded();
       if (!saved.ok) return refusal(saved.error);
       for (const drain of started) director.reportDrain(drain, order.actor);
       director.wake();

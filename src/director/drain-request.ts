@@ -18,6 +18,8 @@ export interface DrainRequest {
   readonly to: readonly string[];
   readonly pace: Pace;
   readonly policy: Partial<DrainPolicy>;
+  /** News that the service does not have are brought in, at weight 0 until the drain gives them some. */
+  readonly add: boolean;
   /** Accept a scheduler other than wrr. */
   readonly force: boolean;
   readonly reason: string | undefined;

@@ -5,7 +5,7 @@ import type { EpochMs, Now } from "../model/time.ts";
 import type { Decision } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
-import { type Intent, type ServerIntent, withServer } from "../policy/intent.ts";
+import { type AddedServer, type Intent, type ServerIntent, withServer } from "../policy/intent.ts";
 import { createDrainOrders } from "./drain-orders.ts";
 import { findServer } from "./drain-request.ts";
 import type { DrainContext } from "./drains.ts";
@@ -37,6 +37,10 @@ export interface OrderContext {
   drainContext(service: Service): DrainContext;
   decision(service: Service, server: RealServer): Decision;
   reportDrain(drain: Drain, actor: string): void;
+  /** Brings servers in beside the file's; they are to be stored with the drain that wants them. */
+  bringIn(service: Service, addresses: readonly string[]): Promise<Result<readonly AddedServer[], string>>;
+  /** Lets go of those that no drain needs. */
+  dropUnneeded(): Promise<void>;
   /** Something is to be written: soon, or before the answer is given. */
   wake(): void;
   settled(): Promise<void>;

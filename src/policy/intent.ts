@@ -32,9 +32,28 @@ export interface Intent {
   readonly owned: readonly ServiceKey[];
   readonly servers: readonly ServerIntent[];
   readonly drains: readonly Drain[];
+  /** Servers that drains brought in and the file does not have yet. */
+  readonly added: readonly AddedServer[];
 }
 
-export const EMPTY_INTENT: Intent = { version: 1, revision: 0, bootId: "", owned: [], servers: [], drains: [] };
+/** A server beside those of the file: weight 0 and everything else as its service gives it. It ends when the file has it, or with the drain that
+ *  brought it, if that leaves nothing standing. */
+export interface AddedServer {
+  readonly services: readonly ServiceKey[];
+  /** As it would stand in the file: `10.0.0.13:8080`. */
+  readonly address: string;
+  readonly server: ServerKey;
+}
+
+export const EMPTY_INTENT: Intent = {
+  version: 1,
+  revision: 0,
+  bootId: "",
+  owned: [],
+  servers: [],
+  drains: [],
+  added: [],
+};
 
 /** The entry for a server of a service with these kernel entries. */
 export function intentOf(intent: Intent, services: readonly ServiceKey[], server: ServerKey): ServerIntent | undefined {

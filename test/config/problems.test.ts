@@ -277,7 +277,9 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
   [
     "the sip engine for TCP",
     web("persistence: { timeout: 5m, engine: sip }"),
-    ["5:41: services[0].persistence.engine: only for udp, this service is tcp"],
+    [
+      "5:41: services[0].persistence.engine: warning: only udp gets through with the sip engine: the kernel takes it for tcp, and then every connection times out",
+    ],
   ],
   [
     "persistence without timeout",
@@ -611,7 +613,9 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
   [
     "servers beside a pool",
     `${web("pool: app")}pools: { app: { servers: [{ address: 10.0.0.1 }] } }\n`,
-    ["4:5: services[0].servers: either servers or pool: they would replace the pool's servers"],
+    [
+      "4:5: services[0].servers: warning: these replace the servers of the pool, of which only its other keys are taken",
+    ],
   ],
   [
     "mistakes in a pool that nobody uses",
