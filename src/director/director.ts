@@ -12,6 +12,7 @@ import {
   type AddedServer,
   EMPTY_INTENT,
   type Intent,
+  intentOf,
   type ServerIntent,
   withDrain,
   withServer,
