@@ -57,7 +57,7 @@ function install(packages) {
   const options = ["-o", "DPkg::Lock::Timeout=120"];
   const env = Object.assign({}, process.env, { DEBIAN_FRONTEND: "noninteractive" });
   const apt = (argv) =>
-    spawnSync("apt-get", ["-qq"].concat(options, argv), { stdio: ["ignore", 2, 2], env: env }).status === 0;
+    spawnSync("apt-get", ["-qq"].concat(options, argv), { stdio: ["ignore", "ignore", 2], env: env }).status === 0;
   const now = () => apt(["install", "-y", "--no-install-recommends"].concat(packages));
   return (listsExist() && now()) || (apt(["update"]) && now());
 }
@@ -117,7 +117,7 @@ function download(packages, forced, work) {
       "Debug::NoLocking=true",
     ];
     const all = options.reduce((list, option) => list.concat("-o", option), ["-qq"]);
-    return spawnSync("apt-get", all.concat(argv), { stdio: ["ignore", 2, 2] }).status === 0;
+    return spawnSync("apt-get", all.concat(argv), { stdio: ["ignore", "ignore", 2] }).status === 0;
   };
   const own = path.join(work, "state/lists");
   const fetch = (status) => {
