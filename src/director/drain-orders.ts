@@ -118,10 +118,9 @@ export function createDrainOrders(
         if (!service.ok) return service;
       }
       const { requestId } = request;
-      const known = director
-        .intents()
-        .current()
-        .drains.filter((d) => requestId !== undefined && d.requestId === requestId);
+      const retried = (intent: Intent): readonly Drain[] =>
+        intent.drains.filter((d) => requestId !== undefined && d.requestId === requestId);
+      const known = retried(director.intents().current());
       if (known.length > 0) return ok(known);
       if (dryRun) {
         const drains = judged(scope, request, order);
@@ -130,8 +129,10 @@ export function createDrainOrders(
       const brought = request.add ? await bringIn(scope, request) : ok(undefined);
       if (!brought.ok) return brought;
       let started: readonly Drain[] = [];
-      // Judged inside the change: of two orders at once only one may find the service free.
+      // Judged inside the change: of two orders at once only one may find the service free, and two that are one get the same drains.
       const saved = await director.intents().change((intent) => {
+        started = retried(intent);
+        if (started.length > 0) return ok(intent);
         const drains = judged(scope, request, order);
         if (!drains.ok) return drains;
         started = drains.value;
