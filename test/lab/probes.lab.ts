@@ -1,6 +1,7 @@
 // Probes over a real network: what routers, firewalls, dead neighbours and our own routes answer, and what comes of rationed ICMP.
 // lab: topology=routed servers=3 timeout=240
 import assert from "node:assert/strict";
+import { formatEndpoint } from "../../src/model/address.ts";
 import type { CheckRecord } from "../../src/probe/engine.ts";
 import { createEngine } from "../../src/probe/engine.ts";
 import { probeTypes } from "../../src/probe/registry.ts";
@@ -131,36 +132,58 @@ step("a route that goes and comes back does not leave a kept udp socket behind",
   kept.close();
 });
 
-step("five dead udp ports on one host are all found, though the host rations its refusals", async () => {
-  const began = performance.now();
-  const found = new Map<string, string>();
-  const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
-  const engine = createEngine({
-    clock: systemClock,
-    probeTypes,
-    onTransitions: (batch) => {
-      for (const { record, to } of batch) {
-        console.log(
-          `${seconds()}s ${record.spec.key.split(" ")[0]}: ${to.kind} ${record.lastOutcome && line(record.lastOutcome)}`,
-        );
-        if (to.kind === "down") found.set(record.spec.key, seconds());
-      }
-    },
-    onProbe: undefined,
-  });
-  const silent = probeTypes.get("udp")!.options.parse(asked["udp silent"]);
-  const specs = [6001, 6002, 6003, 6004, 6005].map((port) => ({
-    ...checkSpec({ endpoint: `10.9.2.2:${port}`, interval: 2000, timeout: 1000 }),
+/** Runs checks that expect silence, every 2 s each, and shows what they come to. */
+async function silentChecks(
+  endpoints: readonly string[],
+  act: (records: () => readonly CheckRecord[]) => Promise<void>,
+): Promise<void> {
+  const engine = createEngine({ clock: systemClock, probeTypes, onTransitions: () => {}, onProbe: undefined });
+  const options = probeTypes.get("udp")!.options.parse(asked["udp silent"]);
+  const specs = endpoints.map((endpoint) => ({
+    ...checkSpec({ endpoint, interval: 2000, timeout: 1000 }),
     type: "udp",
-    options: silent,
+    options,
   }));
   engine.update(new Map(specs.map((spec) => [spec.key, { spec, begin: { kind: "new", presumedUp: true } }])));
   try {
-    await until("all five are down", () => found.size === 5, { timeoutMs: 90_000, everyMs: 200 });
+    await act(() => [...engine.records()]);
   } finally {
-    const show = (r: CheckRecord) =>
-      `${r.spec.key.split(" ")[0]} ${r.state.kind}: ${r.passes} passes, ${r.failures} failures, ${r.inconclusive} inconclusive`;
-    console.log([...engine.records()].map(show).join("\n"));
+    for (const r of engine.records())
+      console.log(
+        `${formatEndpoint(r.spec.target.address, r.spec.target.port)} ${r.state.kind}: ${r.passes} passes, ${r.failures} failures, ${r.inconclusive} inconclusive`,
+      );
     engine.stop();
   }
+}
+
+const down = (records: readonly CheckRecord[]) => records.filter(({ state }) => state.kind === "down").length;
+const passes = (records: readonly CheckRecord[]) => records.reduce((sum, record) => sum + record.passes, 0);
+const ports = (address: string, count: number) => Array.from({ length: count }, (_, i) => `${address}:${6001 + i}`);
+
+step("five dead udp ports on one host are all found, though the host rations its refusals", () =>
+  silentChecks(ports("10.9.2.2", 5), async (records) => {
+    await until("all five are down", () => down(records()) === 5, { timeoutMs: 60_000, everyMs: 200 });
+    assert.equal(passes(records()), 0);
+  }),
+);
+
+step("of twelve dead ports on one host, far more than its ration, most are found and none is taken for alive", () =>
+  silentChecks(ports("10.9.3.2", 12), async (records) => {
+    await until("nine are down", () => down(records()) >= 9, { timeoutMs: 90_000, everyMs: 200 });
+    assert.equal(passes(records()), 0);
+  }),
+);
+
+step("a silent port that lives stays up next to a dead one", async () => {
+  const server = await rs1.listen({ kind: "udp", name: "v", port: 6002 });
+  await server.behave("silent");
+  await silentChecks(["10.9.1.2:6002", "10.9.1.2:6003"], async (records) => {
+    await until("one is down", () => down(records()) === 1, { timeoutMs: 30_000, everyMs: 200 });
+    const before = passes(records());
+    await until("the other has passed three times more", () => passes(records()) >= before + 3, { timeoutMs: 30_000 });
+    assert.deepEqual(
+      records().map(({ state }) => state.kind),
+      ["up", "down"],
+    );
+  });
 });

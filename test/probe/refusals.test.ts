@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MonotonicMs } from "../../src/model/time.ts";
-import { refusal, silence } from "../../src/probe/refusals.ts";
+import { createLedger, refusal, silence } from "../../src/probe/refusals.ts";
 
 const at = (ms: number) => ms as MonotonicMs;
 const NOW = 1_000_000;
@@ -29,6 +29,36 @@ describe("silence", () => {
   ];
   for (const [what, ago, kind] of rows)
     test(what, () => {
-      assert.equal(silence(2000, ago === undefined ? undefined : at(NOW - ago), at(NOW)).kind, kind);
+      assert.equal(silence(2000, ago === undefined ? undefined : at(NOW - ago), false, at(NOW)).kind, kind);
     });
+});
+
+test("silence says nothing while the host's ration is used up on others", () => {
+  assert.equal(silence(2000, undefined, true, at(NOW)).kind, "inconclusive");
+});
+
+describe("a host's ration", () => {
+  const rows: readonly (readonly [what: string, refusals: readonly number[], usedUp: boolean])[] = [
+    ["is there when it has refused nobody", [], false],
+    ["is there after four refusals in 5 s", [-4000, -3000, -2000, -1000], false],
+    ["is used up after five", [-5000, -4000, -3000, -2000, -1000], true],
+    ["is used up by those that were sent at the same time", [10, 20, 30, 40, 50], true],
+    ["is there again where the refusals were longer ago", [-6000, -5900, -5800, -5700, -5600, -5500], false],
+    ["is not judged by what came much later", [1500, 1600, 1700, 1800, 1900, 2000], false],
+  ];
+  for (const [what, refusals, usedUp] of rows)
+    test(what, () => {
+      const ledger = createLedger();
+      for (const time of refusals) ledger.note("10.0.0.1", at(NOW + time));
+      assert.equal(ledger.usedUp("10.0.0.1", at(NOW)), usedUp);
+      assert.equal(ledger.usedUp("10.0.0.2", at(NOW)), false);
+    });
+
+  test("is contested for half a minute after a refusal", () => {
+    const ledger = createLedger();
+    assert.equal(ledger.contested("10.0.0.1", at(NOW)), false);
+    ledger.note("10.0.0.1", at(NOW));
+    assert.equal(ledger.contested("10.0.0.1", at(NOW + 30_000)), true);
+    assert.equal(ledger.contested("10.0.0.1", at(NOW + 30_001)), false);
+  });
 });

@@ -107,7 +107,7 @@ export function testEach<O>(type: ProbeType<O>, cases: readonly Case[], waits = 
   for (const [what, start, options, expected] of cases)
     test(what, async () => {
       await using server = await start();
-      const timeout = waits.test(String(expected)) ? 300 : 5000;
+      const timeout = waits.test(`${what}: ${expected}`) ? 300 : 5000;
       check(line(await probeOnce(type, target(server.port, timeout), options)), expected);
     });
 }
@@ -121,10 +121,10 @@ export async function manyOfEach<O>(type: ProbeType<O>, cases: readonly Case[], 
     const loads: Load[] = [];
     for (const [what, start, options, expected] of cases.slice(i, i + atOnce)) {
       const server = all.use(await start());
-      const probers = Array.from({ length: 10 }, () => open(type, target(server.port), options));
+      const probers = Array.from({ length: 10 }, () => open(type, target(server.port, 300), options));
       for (const prober of probers) all.defer(() => prober.close());
       // Those that wait for their deadline get a shorter one, where it may come in another phase.
-      if (waits.test(String(expected))) loads.push({ server, probers, timeout: 20 });
+      if (waits.test(`${what}: ${expected}`)) loads.push({ server, probers, timeout: 20 });
       else loads.push({ server, probers, timeout: 30_000, judge: (outcome) => check(outcome, expected, what) });
     }
     await leavesNothing(loads, 10);
