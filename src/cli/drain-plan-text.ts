@@ -1,10 +1,11 @@
 import type { DrainStatus } from "../control/shapes.ts";
 import type { DrainPlan } from "../director/plan.ts";
 import { assertNever } from "../model/result.ts";
+import { formatDuration } from "../model/time.ts";
 import { type Cell, columns } from "./columns.ts";
 import { route } from "./drain-text.ts";
 import type { Paint } from "./output.ts";
-import { percent, wait } from "./times.ts";
+import { percent } from "./times.ts";
 
 /** What a dry run answers besides the drain as it would begin. */
 export type Plan = DrainPlan;
@@ -17,17 +18,23 @@ export function planText(
   drain: DrainStatus & Partial<Plan>,
   { paint, width }: { readonly paint: Paint; readonly width: number | undefined },
 ): readonly string[] {
-  const { plan = [], warnings = [], steps, every, service } = drain;
+  const { plan = [], warnings = [], sysctls = [], rate, steps, every, service } = drain;
   const last = plan.at(-1)?.at ?? 0;
   const head = `${paint("bold", service)}: ${route(drain)}: ${steps} ${steps === 1 ? "step" : "steps"}${
-    steps === 1 ? "" : `, one every ${wait(every)}; the last after ${wait(last)}`
+    steps === 1 ? "" : `, one every ${formatDuration(every)}; the last after ${formatDuration(last)}`
   }; then waits for open connections`;
   return [
     head,
+    ...(rate === undefined ? [] : [`at present ${Math.round(rate * 10) / 10} new connections a second`]),
     ...warnings.map((warning) => `${paint("yellow", "warning")}: ${warning}`),
+    ...sysctls.map(sysctlLine),
     ...table(drain, plan, paint, width),
     "dry run: nothing was changed",
   ];
+}
+
+function sysctlLine({ name, value, consequence }: Plan["sysctls"][number]): string {
+  return `${name}${value === undefined ? "" : ` = ${value}`}: ${consequence}`;
 }
 
 type Column =
@@ -36,15 +43,16 @@ type Column =
 
 function table(drain: DrainStatus, plan: Plan["plan"], paint: Paint, width: number | undefined): readonly string[] {
   const shown = serverColumns(drain, Object.keys(plan[0]?.weights ?? {}));
-  const names = ["after", "asked", ...shown.map(titleOf), "wrr cycle"];
+  const names = ["after", "asked", "given", ...shown.map(titleOf), "wrr cycle"];
   const heading = names.map((text): Cell => ({ text, style: "dim" }));
-  const rows = plan.map(({ at, asked, weights, cycle }) => [
-    wait(at),
+  const rows = plan.map(({ at, asked, given, weights, cycle, pause }) => [
+    formatDuration(at),
     percent(asked),
+    given === undefined ? "-" : percent(given),
     ...shown.map((column) => String(weightOf(column, weights))),
-    String(cycle),
+    `${cycle}${pause ? "  then waits for resume" : ""}`,
   ]);
-  const right = new Set(names.map((_, i) => i));
+  const right = new Set(names.slice(0, -1).keys());
   return columns([heading, ...rows], { paint, indent: "  ", right, width });
 }
 

@@ -1,4 +1,5 @@
 import type { DrainStatus } from "../control/shapes.ts";
+import { formatDuration } from "../model/time.ts";
 import { type Cell, columns, cut } from "./columns.ts";
 import type { Paint } from "./output.ts";
 import { age, clockTime, dateTime, percent, wait } from "./times.ts";
@@ -67,6 +68,7 @@ export function drainLines(drain: DrainStatus, { paint, width }: Look): readonly
   ];
   const because = drain.reason === undefined ? "" : `: ${drain.reason}`;
   if (drain.state === "paused") lines.push(`  ${drain.message}`);
+  lines.push(...drain.warnings.map((warning) => `  ${paint("yellow", "warning")}: ${warning}`));
   return because === "" ? lines : [...lines, cut(`  by ${drain.actor}${because}`, width ?? Number.POSITIVE_INFINITY)];
 }
 
@@ -77,8 +79,9 @@ export function drainDetail(drain: DrainStatus, now: number, look: Look): readon
     `${drain.id} ${look.paint("bold", drain.service)}: ${route(drain)}`,
     `  ${standing(drain, true)}`,
     `  ${bar(drain.asked, 20)} ${shares(drain)}`,
-    `  ${drain.steps} steps, one every ${wait(drain.every)}; begun ${age(now - drain.startedAt)} ago (${dateTime(drain.startedAt)}) by ${drain.actor}${because}`,
+    `  ${drain.steps} steps, one every ${formatDuration(drain.every)}; begun ${age(now - drain.startedAt)} ago (${dateTime(drain.startedAt)}) by ${drain.actor}${because}`,
     `  ${drain.message}`,
+    ...drain.warnings.map((warning) => `  ${look.paint("yellow", "warning")}: ${warning}`),
   ];
 }
 

@@ -1,10 +1,9 @@
 import { apiPath, Unreachable } from "../control/client.ts";
 import type { DrainStatus } from "../control/shapes.ts";
-import type { Millis, MonotonicMs } from "../model/time.ts";
+import { formatDuration, type Millis, type MonotonicMs } from "../model/time.ts";
 import { type Context, EXIT, pause } from "./context.ts";
 import { changeKey, changeLine, isRunning, progressLine, route } from "./drain-text.ts";
 import { patient } from "./patience.ts";
-import { wait } from "./times.ts";
 
 /** How a drain that was waited for ended. */
 export const DRAIN_EXIT = { idle: 0, connectionsLeft: 3, undone: 4, paused: 5 } as const;
@@ -97,10 +96,12 @@ function progress(context: Context): Screen {
 
 function terminalScreen({ out }: Context): Screen {
   let begun = false;
+  const fresh = freshWarnings();
   return {
     show(drain) {
       if (!begun) out.print(`${beginning(drain)}; Ctrl-C stops watching, not the drain`);
       begun = true;
+      for (const warning of fresh(drain)) out.print(`${CLEAR_LINE}${out.paint("yellow", "warning")}: ${warning}`);
       out.write(`${CLEAR_LINE}${progressLine(drain, (out.columns() ?? 80) - 1)}`);
     },
     end(drain) {
@@ -117,11 +118,13 @@ function terminalScreen({ out }: Context): Screen {
 
 function lineScreen({ out, clock }: Context): Screen {
   let begun = false;
+  const fresh = freshWarnings();
   const change = changesOnly((drain) => out.print(changeLine(drain, clock.now().epoch)));
   return {
     show(drain) {
       if (!begun) out.warn(`${beginning(drain)}; ${follow(drain.id)}`);
       begun = true;
+      out.warn(...fresh(drain).map((warning) => `warning: ${warning}`));
       change(drain);
     },
     end(drain, exit) {
@@ -140,8 +143,19 @@ function changesOnly(print: (drain: DrainStatus) => void): (drain: DrainStatus) 
   };
 }
 
+/** Each warning once; one that differs in its numbers only is the same. */
+function freshWarnings(): (drain: DrainStatus) => readonly string[] {
+  const said = new Set<string>();
+  const kind = (warning: string) => warning.replace(/\d+(\.\d+)?/g, "#");
+  return ({ warnings }) => {
+    const fresh = warnings.filter((warning) => !said.has(kind(warning)));
+    for (const warning of fresh) said.add(kind(warning));
+    return fresh;
+  };
+}
+
 function beginning(drain: DrainStatus): string {
-  const pace = drain.steps === 1 ? "1 step" : `${drain.steps} steps, one every ${wait(drain.every)}`;
+  const pace = drain.steps === 1 ? "1 step" : `${drain.steps} steps, one every ${formatDuration(drain.every)}`;
   return `drain ${drain.id}: ${drain.service}: ${route(drain)}, ${pace}`;
 }
 

@@ -92,6 +92,13 @@ interface Drains {
   readonly drains: readonly DrainStatus[];
 }
 
+/** A name may stand for the drains of a whole machine. */
+type Found = DrainStatus | Drains;
+
+function allOf(found: Found): readonly DrainStatus[] {
+  return "drains" in found ? found.drains : [found];
+}
+
 async function fetchAll({ client, signal }: Context): Promise<readonly DrainStatus[]> {
   return (await client.get<Drains>(apiPath("drains"), signal)).body.drains;
 }
@@ -120,10 +127,14 @@ export async function drainStatus(
     return EXIT.ok;
   }
   const chosen = name ?? (await onlyOne(context));
-  const { body } = await client.get<DrainStatus>(apiPath("drains", chosen), signal);
-  if (wait) return waitForDrain(context, body);
+  const { body } = await client.get<Found>(apiPath("drains", chosen), signal);
+  const [first, ...others] = allOf(body);
+  if (wait && first) {
+    if (others.length === 0) return waitForDrain(context, first);
+    throw new UsageError(`wait for one of them: ${allOf(body).map(named).join(", ")}`);
+  }
   if (context.json) printJson(context, body);
-  else out.print(...drainDetail(body, clock.now().epoch, look));
+  else out.print(...allOf(body).flatMap((d) => drainDetail(d, clock.now().epoch, look)));
   return EXIT.ok;
 }
 
@@ -137,9 +148,9 @@ export async function drainOrder(
   reason: string | undefined,
 ): Promise<number> {
   const path = apiPath("drains", name ?? (await onlyOne(context)), word);
-  const { body } = await context.client.send<DrainStatus>("POST", path, { reason }, context.signal);
+  const { body } = await context.client.send<Found>("POST", path, { reason }, context.signal);
   if (context.json) printJson(context, body);
-  else context.out.print(`${body.id} ${body.service}: ${standing(body, false)}`);
+  else context.out.print(...allOf(body).map((d) => `${d.id} ${d.service}: ${standing(d, false)}`));
   return EXIT.ok;
 }
 
@@ -147,7 +158,10 @@ async function onlyOne(context: Context): Promise<string> {
   const running = (await fetchAll(context)).filter(isRunning);
   const [first, second] = running;
   if (first === undefined) throw new Failed("no drain is under way; name one: director drain list shows them");
-  if (second !== undefined)
-    throw new UsageError(`which one? ${running.map((d) => `${d.id} (${d.service})`).join(", ")}`);
+  if (second !== undefined) throw new UsageError(`which one? ${running.map(named).join(", ")}`);
   return first.id;
+}
+
+function named({ id, service }: DrainStatus): string {
+  return `${id} (${service})`;
 }

@@ -119,12 +119,14 @@ describe("a drain in words", () => {
   });
 
   test("everything about one drain", () => {
-    assert.deepEqual(drainDetail(aDrain({ reason: "release 7", from: ["a", "b", "c"] }), NOON, look), [
+    const drain = aDrain({ reason: "release 7", from: ["a", "b", "c"], warnings: ["too fast"] });
+    assert.deepEqual(drainDetail(drain, NOON, look), [
       "d-1a2b3c4d web: a,b,c -> new",
       "  step 8/20, next in 12s",
       "  [########............] 40% asked, 39.6% given, 34 open on 3 olds",
       "  20 steps, one every 30s; begun 4m ago (2026-11-24 11:56:00) by alice: release 7",
       "  drain d-1a2b3c4d old -> new: step 8/20, 40% moved",
+      "  warning: too fast",
     ]);
   });
 
@@ -152,23 +154,37 @@ describe("a drain in words", () => {
 
   test("a dry run: times, shares, who has which weight; of many others the sum", () => {
     const plan = [
-      { at: 0, asked: 0.5, weights: { a: 10, b: 10, c: 10, old: 50, d: 10, new: 50, e: 10 }, cycle: 15 },
-      { at: 90_000, asked: 1, weights: { a: 10, b: 10, c: 10, old: 0, d: 10, new: 100, e: 10 }, cycle: 15 },
+      {
+        at: 0,
+        asked: 0.5,
+        given: 0.5,
+        weights: { a: 10, b: 10, c: 10, old: 50, d: 10, new: 50, e: 10 },
+        cycle: 15,
+        pause: true,
+      },
+      {
+        at: 90_000,
+        asked: 1,
+        given: 1,
+        weights: { a: 10, b: 10, c: 10, old: 0, d: 10, new: 100, e: 10 },
+        cycle: 15,
+        pause: false,
+      },
     ];
-    const drain = {
-      ...aDrain({ state: "pending", steps: 2, every: 90_000 }),
-      plan,
-      warnings: ["persistence: known clients stay"],
-    };
+    const warnings = ["persistence: known clients stay"];
+    const sysctls = [{ name: "net.ipv4.vs.x", value: 1, consequence: "clients move" }];
+    const drain = { ...aDrain({ state: "pending", steps: 2, every: 90_000 }), plan, warnings, sysctls, rate: 12.34 };
     assert.deepEqual(planText(drain, look), [
       "web: old -> new: 2 steps, one every 1m30s; the last after 1m30s; then waits for open connections",
+      "at present 12.3 new connections a second",
       "warning: persistence: known clients stay",
-      "  after  asked  old  new  5 others  wrr cycle",
-      "     0s    50%   50   50        50         15",
-      "  1m30s   100%    0  100        50         15",
+      "net.ipv4.vs.x = 1: clients move",
+      "  after  asked  given  old  new  5 others  wrr cycle",
+      "     0s    50%    50%   50   50        50  15  then waits for resume",
+      "  1m30s   100%   100%    0  100        50  15",
       "dry run: nothing was changed",
     ]);
-    const one = { ...aDrain({ steps: 1 }), plan: plan.slice(1), warnings: [] };
+    const one = { ...aDrain({ steps: 1 }), plan: plan.slice(1) };
     assert.match(planText(one, look)[0]!, /^web: old -> new: 1 step; then waits/);
   });
 });

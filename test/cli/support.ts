@@ -5,7 +5,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { apiPath, createClient, Refused } from "../../src/control/client.ts";
 import type { DrainStatus, ServerStatus, ServiceStatus, StatusReply } from "../../src/control/shapes.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+
+/** On a machine that has other things to do as well. */
+const PATIENCE_MS = 30_000;
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
@@ -36,12 +41,18 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
     ended,
     seen: (pattern) =>
       new Promise((resolve, reject) => {
+        const disarm = systemClock.after(PATIENCE_MS, () => {
+          reject(new Error(`${pattern} not seen in:\n${out.stdout}${out.stderr}`));
+          child.kill("SIGKILL");
+        });
         const look = () => {
           if (!pattern.test(out.stdout + out.stderr)) return;
           watchers.delete(look);
+          disarm();
           resolve();
         };
         watchers.add(look);
+        void ended.then(disarm);
         void ended.then(({ code }) =>
           reject(new Error(`ended (${code}) before ${pattern}:\n${out.stdout}${out.stderr}`)),
         );
@@ -75,11 +86,36 @@ export interface Bench {
   /** Starts the daemon and waits until it is ready. */
   daemon(): Promise<Running>;
   status(): Promise<StatusReply>;
+  /** What the table has, by server. */
+  weights(service: string): Promise<Readonly<Record<string, number | undefined>>>;
+  /** As after the start: the file, nothing commanded, no drain; whatever a test that failed has left. */
+  reset(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** A web service with a standby and a dead server, a list that is not scheduled by weight. */
+const configOf = ({ ports, dir }: Pick<Bench, "ports" | "dir">) => `
+ipvs: { backend: memory }
+state: { directory: ${dir}/state }
+control: { socket: ${dir}/control.sock }
+defaults: { check: { type: tcp, interval: 500ms, timeout: 400ms } }
+services:
+  - name: web
+    vip: 192.0.2.10:80
+    servers:
+      - { name: old, address: "127.0.0.1:${ports.old}" }
+      - { name: new, address: "127.0.0.1:${ports.new}", weight: 0 }
+      - { name: dead, address: "127.0.0.1:${ports.dead}" }
+  - name: list
+    vip: 192.0.2.11:80
+    scheduler: rr
+    servers:
+      - { name: a, address: "127.0.0.1:${ports.old}" }
+      - { name: b, address: "127.0.0.1:${ports.new}" }
+`;
+
 /** A daemon of its own with the table in memory, below a directory of its own. */
-export async function bench(config: (b: Pick<Bench, "ports" | "dir">) => string): Promise<Bench> {
+export async function bench(): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), "director-cli-"));
   const servers = [await httpServer(), await httpServer(), await httpServer()];
   const [old, neu, dead] = servers.map((server) => (server.address() as AddressInfo).port) as [number, number, number];
@@ -87,13 +123,22 @@ export async function bench(config: (b: Pick<Bench, "ports" | "dir">) => string)
   const ports = { old, new: neu, dead };
   const conf = join(dir, "director.conf");
   const socket = join(dir, "control.sock");
-  writeFileSync(conf, config({ ports, dir }));
-  const daemons: Running[] = [];
-  const run = (...args: readonly string[]) => start(["--socket", socket, ...args]);
+  const text = configOf({ ports, dir });
+  writeFileSync(conf, text);
+  const api = createClient({ clock: systemClock, socket, actor: "test", printable: false });
+  const status = async () => (await api.get<StatusReply>(apiPath("status"), never)).body;
+  const running = new Set<Running>();
+  const begin = (args: readonly string[]): Running => {
+    const one = start(args);
+    running.add(one);
+    void one.ended.then(() => running.delete(one));
+    return one;
+  };
+  const run = (...args: readonly string[]) => begin(["--socket", socket, ...args]);
   const call = (...args: readonly string[]) => {
-    const running = run(...args);
-    running.child.stdin!.end();
-    return running.ended;
+    const one = run(...args);
+    one.child.stdin!.end();
+    return one.ended;
   };
   return {
     dir,
@@ -103,14 +148,30 @@ export async function bench(config: (b: Pick<Bench, "ports" | "dir">) => string)
     cli: call,
     start: run,
     async daemon() {
-      const running = start(["run", "-c", conf]);
-      daemons.push(running);
-      await running.seen(/ready: \d+ services/);
-      return running;
+      const daemon = begin(["run", "-c", conf]);
+      await daemon.seen(/ready: \d+ services/);
+      return daemon;
     },
-    status: async () => JSON.parse((await call("status", "--json")).stdout) as StatusReply,
+    status,
+    async weights(service) {
+      const { servers: all } = (await status()).services.find((s) => s.name === service)!;
+      return Object.fromEntries(all.map((server) => [server.name, server.kernelWeight]));
+    },
+    async reset() {
+      writeFileSync(conf, text);
+      const post = (path: string, body: unknown) => api.send("POST", path, body, never).catch(unlessRefused);
+      await post(apiPath("reload"), { force: true });
+      const { services, drains } = await status();
+      for (const { id } of drains.toReversed()) await post(apiPath("drains", id, "rollback"), {});
+      for (const { name, servers: all } of services)
+        for (const server of all) {
+          const path = (word: string) => apiPath("services", name, "servers", server.name, word);
+          if (server.disabled) await post(path("enable"), {});
+          if (server.override) await post(path("weight"), { weight: null });
+        }
+    },
     async close() {
-      for (const { child, ended } of daemons) {
+      for (const { child, ended } of [...running]) {
         child.kill("SIGKILL");
         await ended;
       }
@@ -121,6 +182,12 @@ export async function bench(config: (b: Pick<Bench, "ports" | "dir">) => string)
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+const never = new AbortController().signal;
+
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof Refused)) throw error;
 }
 
 async function httpServer(): Promise<Server> {
@@ -218,9 +285,14 @@ export function aDrain(more: Partial<DrainStatus> = {}): DrainStatus {
     every: 30 * SECOND,
     asked: 0.4,
     given: 0.396,
+    parent: undefined,
     connections: 34,
+    inactive: 5,
+    templates: 0,
     nextInMs: 11_200,
+    ttlLeftMs: undefined,
     message: "drain d-1a2b3c4d old -> new: step 8/20, 40% moved",
+    warnings: [],
     reason: undefined,
     actor: "alice",
     startedAt: NOON - 4 * MINUTE,
