@@ -24,7 +24,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
 }
 
 function read(event: TestEvent): Told | undefined {
-  if (event.type === "test:start") return { kind: "start", nesting: event.data.nesting, name: event.data.name };
+  if (event.type === "test:dequeue") return { kind: "start", nesting: event.data.nesting, name: event.data.name };
   if (event.type === "test:pass") {
     const { nesting, skip } = event.data;
     const verdict: Verdict =
