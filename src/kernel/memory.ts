@@ -11,6 +11,7 @@ import type {
   Stats,
 } from "../ipvs/table.ts";
 import type { DestinationKey, ServiceKey } from "../model/service.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { ApplyReport, KernelTable } from "./kernel-table.ts";
 import { type Scheduler, scheduler } from "./schedule.ts";
 
@@ -27,7 +28,8 @@ export interface MemoryTable extends KernelTable {
   release(service: ServiceKey, destination: DestinationKey): void;
 }
 
-export function memoryTable(initial: IpvsTable = new Map()): MemoryTable {
+/** @param clock for rates */
+export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = systemClock): MemoryTable {
   let table = initial;
   const schedulers = new Map<ServiceKey, { readonly name: string; readonly scheduler: Scheduler }>();
   const traffic = new Map<ServiceKey, Map<DestinationKey, Traffic>>();
@@ -86,7 +88,7 @@ export function memoryTable(initial: IpvsTable = new Map()): MemoryTable {
     /** Over the time since it was last asked; 0 the first time. */
     async rates(signal) {
       signal.throwIfAborted();
-      const now = performance.now();
+      const now = clock.now().mono;
       const totals = totalsOf(table, traffic);
       const seconds = (now - asked.at) / 1000;
       const rates = [...totals].map(

@@ -76,7 +76,7 @@ export interface Kernel extends KernelTable {
 }
 
 function createKernel(clock: FakeClock): Kernel {
-  const memory = memoryTable();
+  const memory = memoryTable(new Map(), clock);
   const refused = (change: IpvsChange): boolean =>
     kernel.trouble?.kind === "refuses" && ruleLine(change).includes(kernel.trouble.text);
   const orFail = <T>(tried: string, work: () => Promise<T>): Promise<T> =>
