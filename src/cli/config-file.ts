@@ -1,6 +1,12 @@
 import { globSync, opendirSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { type Addition, type ConfigEnvironment, type ConfigSource, type ParsedConfig, parseConfig } from "../config/parse.ts";
+import {
+  type Addition,
+  type ConfigEnvironment,
+  type ConfigSource,
+  type ParsedConfig,
+  parseConfig,
+} from "../config/parse.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { probeTypes } from "../probe/registry.ts";
 import { readText, trouble } from "./files.ts";
