@@ -37,11 +37,13 @@ export function processOutput(): Output {
 /** What shells show of a process that SIGPIPE ended, which Node ignores. */
 const ENDED_BY_SIGPIPE = 141;
 
-/** Whoever read our output has enough of it (`director events | head`): no reason for words. */
-export function endQuietlyWithoutReader(): void {
+/** Whoever read our output has enough of it (`director events | head`): no reason for words. What cannot be written for another reason (a full
+ *  disk) is a failure. */
+export function endWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(ENDED_BY_SIGPIPE);
-      throw error;
+      if (stream === process.stdout) process.stderr.write(`director: cannot write: ${error.message}\n`);
+      process.exit(1);
     });
 }

@@ -7,7 +7,7 @@ import { createContext } from "./context.ts";
 import type { DrainOptions, DrainWord } from "./drain.ts";
 import type { EventsOptions } from "./events.ts";
 import { failure } from "./failure.ts";
-import { endQuietlyWithoutReader, processOutput } from "./output.ts";
+import { endWithoutReader, processOutput } from "./output.ts";
 import type { ReloadOptions } from "./reload.ts";
 import type { StatusOptions } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -19,7 +19,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const runs =
     <A extends readonly unknown[]>(action: (...args: A) => Promise<number>) =>
     async (...args: A): Promise<void> => {
-      endQuietlyWithoutReader();
+      endWithoutReader();
       exit = await action(...args);
     };
   const program = described();

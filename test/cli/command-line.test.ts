@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { actor, socketPath } from "../../src/cli/context.ts";
 import { socketIn } from "../../src/cli/socket-in-file.ts";
 import { cli, start } from "./support.ts";
 
+const main = join(import.meta.dirname, "../../src/main.ts");
 const drain = ["drain", "web", "--from", "old"];
 
 describe("the command line", { concurrency: 2 }, () => {
@@ -97,10 +99,8 @@ describe("the command line", { concurrency: 2 }, () => {
     await new Promise<void>((resolve) => server.listen(socket, resolve));
     chmodSync(socket, 0o640);
     chmodSync(dir, 0o755);
-    const { spawnSync } = await import("node:child_process");
     // Root may open everything: as somebody else, then.
     const setpriv = process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-    const main = join(import.meta.dirname, "../../src/main.ts");
     const [command, ...args] = [...setpriv, process.execPath, main, "--socket", socket, "status"];
     if (setpriv.length > 0) {
       const { status, stderr } = spawnSync(command!, args, { encoding: "utf8" });
@@ -206,6 +206,17 @@ services:
       const { stderr } = await ended;
       assert.equal(stderr, "");
     });
+  });
+
+  test("what cannot be written is a failure, in one line", async () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(process.execPath, [main, "config", "schema"], {
+      stdio: ["ignore", full, "pipe"],
+      encoding: "utf8",
+    });
+    closeSync(full);
+    assert.equal(status, 1);
+    assert.match(stderr, /^director: cannot write: ENOSPC[^\n]*\n$/m);
   });
 
   describe("whom to speak to, and who speaks", () => {
