@@ -150,9 +150,10 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   let wakeUp: () => void = () => {};
   let waiters: { readonly after: number; readonly resolve: () => void }[] = [];
 
-  async function readActual(signal: AbortSignal): Promise<IpvsTable> {
-    const now = clock.now().mono;
-    const dueFully = readFullyAt === undefined || now - readFullyAt >= settings().resync;
+  /** @param urgent somebody waits for this pass: a full reading that is only due by the clock can be the next one */
+  async function readActual(urgent: boolean, signal: AbortSignal): Promise<IpvsTable> {
+    const age = readFullyAt === undefined ? Number.POSITIVE_INFINITY : clock.now().mono - readFullyAt;
+    const dueFully = age >= settings().resync * (urgent ? 2 : 1);
     if (!dueFully) {
       glance = await kernel.glance(known, signal);
       const table = overlaid(known, glance);
@@ -168,28 +169,28 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     return table;
   }
 
-  /** What is asked of ipvsadm only while somebody drains: the rate, and templates where there is persistence. */
-  async function freshForDrains(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<void> {
+  /** What only ipvsadm tells, for those who wait for the end of connections: packets of UDP, templates, the rate. Asked after writing, so that
+   *  no failed server waits for it; and where it cannot be had they wait a little longer. */
+  async function askForTheWaiting(watched: Watched, signal: AbortSignal): Promise<void> {
+    const now = clock.now().mono;
     const due = (last: { readonly at: MonotonicMs } | undefined): boolean => !last || now - last.at >= STATS_EVERY_MS;
-    if (watched.length === 0) return;
-    if (due(rated)) rated = { at: now, value: await kernel.rates(signal) };
-    const persistent = watched.some((w) => known.get(w.service)?.persistence !== undefined);
-    if (persistent && due(templated)) templated = { at: now, value: await kernel.templates(signal) };
+    const ends = [...watched.map((w) => w.service), ...[...leaving.values()].map((l) => l.service)].map((s) =>
+      known.get(s),
+    );
+    try {
+      if (due(stats) && ends.some((entry) => entry && needsPackets(entry.frontend)))
+        stats = { at: now, value: await kernel.stats(signal) };
+      if (due(rated) && watched.length > 0) rated = { at: now, value: await kernel.rates(signal) };
+      if (due(templated) && watched.some((w) => known.get(w.service)?.persistence !== undefined))
+        templated = { at: now, value: await kernel.templates(signal) };
+    } catch {
+      // The next full reading, at most `resync` away, says what is wrong with ipvsadm.
+      signal.throwIfAborted();
+    }
   }
 
-  /** Packet counters, where somebody's end is told by them; undefined otherwise. */
-  async function freshStats(watched: Watched, signal: AbortSignal, now: MonotonicMs): Promise<Stats | undefined> {
-    const frontends = [
-      ...watched.map((w) => w.frontend),
-      ...[...leaving.values()].map((l) => known.get(l.service)?.frontend),
-    ];
-    if (!frontends.some((f) => f !== undefined && needsPackets(f))) return undefined;
-    if (!stats || now - stats.at >= STATS_EVERY_MS) stats = { at: now, value: await kernel.stats(signal) };
-    return stats.value;
-  }
-
-  async function pass(signal: AbortSignal): Promise<MonotonicMs | undefined> {
-    const actual = await readActual(signal);
+  async function pass(urgent: boolean, signal: AbortSignal): Promise<MonotonicMs | undefined> {
+    const actual = await readActual(urgent, signal);
     if (!adopted) await hooks.adopt(actual);
     adopted = true;
     known = actual;
@@ -202,9 +203,6 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     if (managing && fresh.length > 0) await hooks.declare(fresh);
     const owned = hooks.owned();
 
-    const watched = hooks.watched();
-    const counters = await freshStats(watched, signal, now);
-    await freshForDrains(watched, signal, now);
     const left = withLeaving({
       desired,
       actual,
@@ -212,7 +210,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       before: leaving,
       takenOut: (service, destination) => wanted!.takenOut.has(placeOf(service, destination)),
       glance,
-      stats: counters,
+      stats: stats?.value,
       graceOf: (service, destination) => wanted!.removed.get(placeOf(service, destination)) ?? hooks.graceOf(service),
       now,
     });
@@ -224,13 +222,15 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const judged = repairs.judge(drift, desired, now);
     const target = managing ? repairs.tolerate(left.table, desired, actual, now) : left.table;
     const changes = diff(target, actual, owned);
-    watch(watched, counters, now);
     const outcome = managing
       ? await write(changes, target, actual, owned, signal)
       : { ...NOTHING_DONE, differences: changes };
     differences = outcome.differences;
     leaving = left.leaving;
     believed = only(known, owned);
+    const watched = hooks.watched();
+    await askForTheWaiting(watched, signal);
+    watch(watched, clock.now().mono);
     hooks.disown([...owned].filter((key) => !known.has(key) && !target.has(key) && !desired.has(key)));
     inSync = diff(target, known, owned).length === 0;
     lastSuccessAt = clock.now().mono;
@@ -285,14 +285,14 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     return readFully(signal);
   }
 
-  function watch(watched: Watched, counters: Stats | undefined, now: MonotonicMs): void {
+  function watch(watched: Watched, now: MonotonicMs): void {
     const next = new Map<string, Idleness>();
     for (const { service, frontend, destination } of watched) {
       const place = placeOf(service, destination);
       const seen = glance.get(service)?.destinations.get(destination);
       // Looks count from when it is at weight 0: before that the next client may come at any moment.
       if (!seen || seen.weight > 0) continue;
-      const packets = needsPackets(frontend) ? counters?.get(service)?.get(destination)?.packetsIn : undefined;
+      const packets = needsPackets(frontend) ? stats?.value.get(service)?.get(destination)?.packetsIn : undefined;
       next.set(place, look(idleness.get(place), { active: seen.active, packets }, now));
     }
     idleness = next;
@@ -316,11 +316,12 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
 
   /** One pass, whatever comes of it. Returns when the next is due. */
   async function turn(signal: AbortSignal): Promise<MonotonicMs> {
+    const urgent = woken;
     woken = false;
     const number = ++passes;
     let next: MonotonicMs;
     try {
-      const asked = await pass(signal);
+      const asked = await pass(urgent, signal);
       failures = 0;
       lastError = undefined;
       const now = clock.now().mono;
