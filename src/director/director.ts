@@ -17,6 +17,7 @@ import {
   withDrain,
   withServer,
 } from "../policy/intent.ts";
+import { needsPackets } from "../policy/leaving.ts";
 import type { Condition } from "../policy/moves.ts";
 import { withoutOvertaken } from "../policy/overtaken.ts";
 import { type CheckRecord, type CheckTransition, createEngine } from "../probe/engine.ts";
@@ -316,10 +317,14 @@ export function createDirector(options: DirectorOptions) {
   }
 
   function conditionOf(service: Service, server: RealServer): Condition {
-    const seen = placesOf(service, server).map((p) => reconciler.connections(p.service, p.frontend, p.destination));
+    const places = placesOf(service, server);
+    const seen = places.map((p) => reconciler.connections(p.service, p.frontend, p.destination));
+    // Where the kernel counts all or some of what is open as inactive, `active` has them already.
+    const closing = seen.map((s, i) => (needsPackets(places[i]!.frontend) ? 0 : s.inactive));
     return {
       ready: isReady(verdict(service, server), intents.of(service).servers.get(server.key)),
       connections: total(seen.map((s) => s.active)),
+      lingering: total([...closing, ...seen.map((s) => s.templates)]),
       idle: seen.every((s) => s.idle),
       empty: seen.every((s) => s.empty),
     };

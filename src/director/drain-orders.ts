@@ -1,12 +1,12 @@
 import { parseAddress, parseEndpoint } from "../model/address.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import type { ServerKey, Service } from "../model/service.ts";
-import type { Now } from "../model/time.ts";
-import { type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
+import type { Drain, DrainView } from "../policy/drain.ts";
 import { command as ordered } from "../policy/drain-machine.ts";
 import type { DrainCommand } from "../policy/drain-table.ts";
 import { type AddedServer, type Intent, withDrain } from "../policy/intent.ts";
-import { begin, type DrainRequest, findServer, type Naming } from "./drain-request.ts";
+import { drains, standingUpon, undrained } from "../policy/undrain.ts";
+import { begin, type DrainRequest, findServer, hasNothing, type Naming, serversOfHost } from "./drain-request.ts";
 import { viewFor } from "./drains.ts";
 import { pruned } from "./history.ts";
 import type { Note, Order, OrderContext, Refusal } from "./orders.ts";
@@ -31,22 +31,26 @@ export function createDrainOrders(
   /** All drains that the request comes to, or the first reason against any of them. */
   function judged(scope: DrainScope, request: DrainRequest, order: Order): Result<readonly Drain[], string> {
     if (scope.kind === "service") {
-      const service = director.config().services.find((s) => s.name === scope.name)!;
+      const service = director.config().services.find((s) => s.name === scope.name);
+      if (!service) return err(`service ${scope.name} has just left the configuration`);
       const drain = one(service, request, { id: director.newId("d"), actor: order.actor, parent: undefined });
       return drain.ok ? ok([drain.value]) : drain;
     }
-    const homes = director.config().services.filter((service) => findServer(service, scope.host));
-    if (homes.length === 0) return err(`no service has a server ${scope.host}, by name or address`);
+    const homes = serversOfHost(director.config(), scope.host);
+    if (homes.size === 0) return err(`no service has a server ${scope.host}, by name or address`);
     const parent = { id: director.newId("h"), host: scope.host };
-    const drains: Drain[] = [];
+    const found: Drain[] = [];
     const problems: string[] = [];
-    for (const service of homes) {
-      const from = [findServer(service, scope.host)!.key];
+    for (const [service, servers] of homes) {
+      // Where it is a standby, or drained already, there is nothing to do; but nothing may be about to give it weight either.
+      if (hasNothing(servers, director.drainContext(service))) continue;
+      const from = servers.map((server) => server.key);
       const drain = one(service, { ...request, from }, { id: director.newId("d"), actor: order.actor, parent });
-      if (drain.ok) drains.push(drain.value);
+      if (drain.ok) found.push(drain.value);
       else problems.push(drain.error.startsWith(service.name) ? drain.error : `${service.name}: ${drain.error}`);
     }
-    return problems.length === 0 ? ok(drains) : err(problems.join("; "));
+    if (problems.length > 0) return err(problems.join("; "));
+    return found.length > 0 ? ok(found) : err(`${scope.host} has weight 0 in every service already`);
   }
 
   function one(service: Service, request: DrainRequest, naming: Naming): Result<Drain, string> {
@@ -77,19 +81,19 @@ export function createDrainOrders(
   /** Applies a word to some drains in one write. */
   async function change(
     pick: (intent: Intent) => Result<readonly Drain[], string>,
-    edit: (drain: Drain, intent: Intent) => Result<Drain, string>,
+    edit: (drain: Drain) => Result<Drain, string>,
     evenUnsaved: boolean,
     order: Order,
   ): Promise<Result<readonly Drain[], Refusal>> {
     const after: Drain[] = [];
     const saved = await director.intents().change(
       (intent) => {
-        const drains = pick(intent);
-        if (!drains.ok) return drains;
+        const picked = pick(intent);
+        if (!picked.ok) return picked;
         const problems: string[] = [];
         let next: Intent = { ...intent, bootId };
-        for (const drain of drains.value) {
-          const edited = edit(drain, next);
+        for (const drain of picked.value) {
+          const edited = edit(drain);
           if (edited.ok) after.push(edited.value);
           else problems.push(edited.error);
           if (edited.ok) next = withDrain(next, edited.value);
@@ -149,14 +153,13 @@ export function createDrainOrders(
     /** @param id of a drain, or of a machine's drains together */
     orderDrain(id: string, word: DrainCommand, order: Order): Promise<Result<readonly Drain[], Refusal>> {
       const pick = (intent: Intent): Result<readonly Drain[], string> => {
-        const drains = intent.drains.filter((d) => d.id === id || d.parent?.id === id);
-        return drains.length > 0 ? ok(drains) : err(`no drain "${id}": \`director drain list\` shows them`);
+        const named = intent.drains.filter((d) => d.id === id || d.parent?.id === id);
+        if (named.length === 0) return err(`no drain "${id}": \`director drain list\` shows them`);
+        const newer = word === "rollback" ? named.map((d) => standingUpon(intent, d)).find((d) => d) : undefined;
+        return newer ? err(rollBackFirst(newer)) : ok(named);
       };
-      const edit = (drain: Drain, intent: Intent): Result<Drain, string> => {
-        const newer = word === "rollback" ? standingUpon(intent, drain) : undefined;
-        if (newer) return err(`drain ${newer.id} moved weight of the same servers afterwards: roll that back first`);
-        return ordered(drain, word, order.reason ?? `by ${order.actor}`, viewOf(drain));
-      };
+      const edit = (drain: Drain): Result<Drain, string> =>
+        ordered(drain, word, order.reason ?? `by ${order.actor}`, viewOf(drain));
       // Going back must work with a full disk as well; the record follows when it can be written.
       return change(pick, edit, word === "rollback" || word === "abort" || word === "pause", order);
     },
@@ -168,19 +171,16 @@ export function createDrainOrders(
       order: Order,
     ): Promise<Result<{ readonly drains: readonly Drain[]; readonly note: Note }, Refusal>> {
       const pick = (intent: Intent): Result<readonly Drain[], string> => {
-        const drains = intent.drains.filter(
-          (d) => moves(d, server) && serviceWith(director.config(), d.service) === service,
+        const own = intent.drains.filter(
+          (d) => drains(d, server) && serviceWith(director.config(), d.service) === service,
         );
         const name = service.servers.find((s) => s.key === server)?.name ?? server;
-        return drains.length > 0 ? ok(drains) : err(`${name} is not drained`);
+        if (own.length === 0) return err(`${name} is not drained`);
+        const newer = own.map((d) => standingUpon(intent, d)).find((d) => d && !drains(d, server));
+        return newer ? err(rollBackFirst(newer)) : ok(own);
       };
       const text = order.reason ?? `undrain by ${order.actor}`;
-      const edit = (drain: Drain, intent: Intent): Result<Drain, string> => {
-        const newer = standingUpon(intent, drain);
-        if (newer && !moves(newer, server))
-          return err(`drain ${newer.id} moved weight of the same servers afterwards: roll that back first`);
-        return undrained(drain, server, text, director.now());
-      };
+      const edit = (drain: Drain): Result<Drain, string> => undrained(drain, server, text, director.now());
       const done = await change(pick, edit, true, order);
       if (!done.ok) return done;
       const decision = director.decision(service, service.servers.find((s) => s.key === server)!);
@@ -189,34 +189,6 @@ export function createDrainOrders(
   };
 }
 
-/** Moves, or has moved, weight off this server, and it still counts. */
-function moves(drain: Drain, server: ServerKey): boolean {
-  return drain.from.includes(server) && (isActive(drain) || isStanding(drain));
-}
-
-/** Without what was moved off one of its olds. While it runs a drain is one thing: all its olds go back. */
-function undrained(drain: Drain, server: ServerKey, text: string, now: Now): Result<Drain, string> {
-  const { result } = drain;
-  const others = drain.from.filter((key) => key !== server);
-  if (isActive(drain) && others.length > 0)
-    return err(`drain ${drain.id} also moves ${others.join(", ")}: roll it back as a whole, or wait for its end`);
-  if (!result || others.length === 0)
-    return ok({ ...drain, result: undefined, phase: { kind: "rolled-back", at: now.epoch, text } });
-  const sum = Object.values(result.given).reduce((a, b) => a + b, 0);
-  const kept = sum === 0 ? 0 : 1 - (result.given[server] ?? 0) / sum;
-  const given = Object.fromEntries(Object.entries(result.given).filter(([key]) => key !== server));
-  const taken = Object.fromEntries(Object.entries(result.taken).map(([key, amount]) => [key, amount * kept]));
-  return ok({ ...drain, from: others, result: { given, taken } });
-}
-
-/** A drain that moved weight of the same servers later and still counts. */
-function standingUpon(intent: Intent, drain: Drain): Drain | undefined {
-  const servers = new Set([...drain.from, ...drain.to]);
-  const newer = intent.drains.slice(intent.drains.findIndex((d) => d.id === drain.id) + 1);
-  return newer.find(
-    (d) =>
-      (isActive(d) || isStanding(d)) &&
-      d.service.some((key) => drain.service.includes(key)) &&
-      [...d.from, ...d.to].some((key) => servers.has(key)),
-  );
+function rollBackFirst(newer: Drain): string {
+  return `drain ${newer.id} moved weight of the same servers afterwards: roll that back first`;
 }

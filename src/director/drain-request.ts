@@ -1,3 +1,4 @@
+import type { Config } from "../model/config.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import type { RealServer, Service } from "../model/service.ts";
 import { later, type Millis } from "../model/time.ts";
@@ -127,8 +128,29 @@ export function findServer(service: Service, text: string): RealServer | undefin
 }
 
 function labelled(service: Service, label: string): readonly RealServer[] {
-  const [key = "", value] = label.split("=", 2);
-  return service.servers.filter((server) => value !== undefined && server.labels[key] === value);
+  const equals = label.indexOf("=");
+  return service.servers.filter(
+    ({ labels }) => equals > 0 && labels[label.slice(0, equals)] === label.slice(equals + 1),
+  );
+}
+
+/** Every server of a machine, by service: those of this name or address, and whatever else stands at the same addresses under another name or port. */
+export function serversOfHost(config: Config, host: string): ReadonlyMap<Service, readonly RealServer[]> {
+  const named = (server: RealServer) => server.name === host || server.key === host || server.address.text === host;
+  const addresses = new Set(config.services.flatMap((s) => s.servers.filter(named).map((each) => each.address.text)));
+  const homes = new Map<Service, readonly RealServer[]>();
+  for (const service of config.services) {
+    const servers = service.servers.filter((server) => addresses.has(server.address.text));
+    if (servers.length > 0) homes.set(service, servers);
+  }
+  return homes;
+}
+
+/** Whether these servers have no weight, and no drain under way that would give them some. */
+export function hasNothing(servers: readonly RealServer[], context: DrainContext): boolean {
+  const seen = viewFor(undefined, context).servers;
+  const takes = context.intent.drains.some((d) => isActive(d) && servers.some((server) => d.to.includes(server.key)));
+  return !takes && servers.every((server) => seen.get(server.key)!.weight === 0);
 }
 
 function described(server: RealServer): string {

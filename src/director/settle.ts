@@ -20,7 +20,7 @@ export interface SettleLine {
 /** One line for each server whose standing weight differs from the file's. */
 export function settleLines(service: Service, intent: ServiceIntent): readonly SettleLine[] {
   const standing = { ...intent, drains: intent.drains.filter(isStanding) };
-  const settled = { ready: true, connections: undefined, idle: false, empty: false };
+  const settled = { ready: true, connections: undefined, lingering: undefined, idle: false, empty: false };
   const placed = positions(service, standing, () => settled);
   return service.servers.flatMap((server) => {
     const weight = ideal(placed.get(server.key)!);

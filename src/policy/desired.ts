@@ -123,6 +123,7 @@ export function decide(
   const placed = positions(service, intent, (server) => ({
     ready: isReady(verdicts.get(server.key)!, intent.servers.get(server.key)),
     connections: undefined,
+    lingering: undefined,
     idle: false,
     empty: false,
   }));

@@ -7,6 +7,7 @@ import {
   type DrainView,
   isActive,
   isStanding,
+  type Participant,
   type PauseReason,
 } from "./drain.ts";
 import { capacityAfter, carried, others, shift } from "./drain-shift.ts";
@@ -122,7 +123,8 @@ function draining(drain: Drain, phase: DrainPhase & { kind: "draining" }, view: 
   const olds = drain.from.map((key) => view.servers.get(key)).filter((s) => s !== undefined);
   if (olds.every((s) => idle === "none" || (idle === "all" ? s.empty : s.idle)))
     return go(endStanding(drain, { kind: "done", at: now.epoch, left: 0 }, view), "idle");
-  const left = olds.reduce((sum, s) => sum + (s.connections ?? 0), 0);
+  const counted = (s: Participant) => (s.connections ?? 0) + (idle === "all" ? (s.lingering ?? 0) : 0);
+  const left = olds.reduce((sum, s) => sum + counted(s), 0);
   if (now.mono >= phase.graceUntil)
     return go(endStanding(drain, { kind: "done", at: now.epoch, left }, view), "grace over");
   return stay(drain, phase.graceUntil);
@@ -210,9 +212,16 @@ function newsDown(drain: Drain, view: DrainView): readonly string[] {
   return ["every other server"];
 }
 
+/** Pauses during which the clock of newDownTimeout runs. */
+const CLOCKED: ReadonlySet<PauseReason> = new Set(["new-down", "operator", "pause-at"]);
+
 function pause(drain: Drain, why: PauseReason, text: string, now: MonotonicMs): Drain {
   const { phase } = drain;
-  if (phase.kind === "paused") return { ...drain, phase: { ...phase, why, text, since: now, allDownSince: undefined } };
+  if (phase.kind === "paused") {
+    // Pausing again is no way to stop the clock of a failure, nor to start it anew.
+    const allDownSince = CLOCKED.has(why) && CLOCKED.has(phase.why) ? phase.allDownSince : undefined;
+    return { ...drain, phase: { ...phase, why, text, since: now, allDownSince } };
+  }
   const left = Math.max(0, untilNext(phase) - now);
   const was = phase.kind === "pending" || phase.kind === "shifting" ? phase.kind : "draining";
   return { ...drain, phase: { kind: "paused", why, text, since: now, allDownSince: undefined, was, left } };
@@ -239,6 +248,11 @@ function unpause(drain: Drain, phase: Paused, now: MonotonicMs): Drain {
 /** The weights of before, for good. */
 function undone(drain: Drain, text: string, now: Now): Drain {
   return end(drain, { kind: "rolled-back", at: now.epoch, text });
+}
+
+/** A machine leaves all its services or none: where one of its drains was undone, the others go back as well. */
+export function followed(drain: Drain, cause: Drain, now: Now): Drain {
+  return undone(drain, `drain ${cause.id} of the same machine was undone`, now);
 }
 
 /** Leaves nothing behind: the weights of before. */
@@ -280,10 +294,9 @@ export function command(drain: Drain, word: DrainCommand, text: string, view: Dr
       return isActive(drain) ? ok(pause(drain, "operator", text, now.mono)) : nothing("pause");
     case "resume":
       if (phase.kind !== "paused") return err(`drain ${drain.id} is ${phase.kind}, not paused`);
-      // News that left the file are left out from now on: whoever resumes has seen why it stood still.
-      return ok({ ...unpause(drain, phase, now.mono), to: drain.to.filter((key) => view.servers.has(key)) });
+      return ok(unpause(withoutGone(drain, view), phase, now.mono));
     case "finish":
-      return isActive(drain) ? finish(drain, view) : nothing("finish");
+      return isActive(drain) ? finish(withoutGone(drain, view), view) : nothing("finish");
     case "rollback":
       if (phase.kind === "rolled-back") return ok(drain);
       if (phase.kind === "failed")
@@ -297,6 +310,13 @@ export function command(drain: Drain, word: DrainCommand, text: string, view: Dr
     default:
       return assertNever(word);
   }
+}
+
+/** News that left the file are left out from now on: whoever says go on has seen why it stood still. If all of them left they stay named: without
+ *  any the rest of the pool would take over, which nobody asked for. */
+function withoutGone(drain: Drain, view: DrainView): Drain {
+  const to = drain.to.filter((key) => view.servers.has(key));
+  return to.length === 0 || to.length === drain.to.length ? drain : { ...drain, to };
 }
 
 /** To the last step now, whatever stood between; health and capacity still have their say. */

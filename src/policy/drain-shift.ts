@@ -32,7 +32,8 @@ export function carried(drain: Drain, servers: DrainView["servers"]): number {
 
 /** How the news divide what is moved: by their own weights, evenly if they have none. Parts sum to 1. */
 function parts(drain: Drain, servers: DrainView["servers"]): readonly (readonly [ServerKey, number])[] {
-  const weights = drain.to.map((key) => servers.get(key)?.weight ?? 0);
+  // One that left the file keeps its part: nobody is ready to carry that, so it counts for the olds again.
+  const weights = drain.to.map((key) => servers.get(key)?.weight ?? drain.configured[key] ?? 0);
   const sum = weights.reduce((a, b) => a + b, 0);
   return drain.to.map((key, i) => [key, sum === 0 ? 1 / drain.to.length : weights[i]! / sum]);
 }
@@ -52,8 +53,10 @@ function standing(drain: Drain, result: Shift, servers: DrainView["servers"]): S
   return { given: still(result.given), taken: still(result.taken) };
 }
 
-/** Healthy weight after the olds have given `share`, as a part of the healthy weight before: 0 to 1; 1 when nobody is healthy. */
+/** Healthy weight after the olds have given `share`, as a part of the configured weight of who is healthy: 0 to 1; 1 when nobody is. What
+ *  earlier drains have taken out is gone already: one server after the other, each a small part of the rest, must not empty a pool. */
 export function capacityAfter(drain: Drain, share: number, servers: DrainView["servers"]): number {
+  let configured = 0;
   let before = 0;
   let after = 0;
   const parting = new Map(parts(drain, servers));
@@ -61,8 +64,11 @@ export function capacityAfter(drain: Drain, share: number, servers: DrainView["s
   for (const key of drain.from) moved += share * (servers.get(key)?.weight ?? 0);
   for (const [key, s] of servers) {
     if (!s.ready) continue;
+    configured += s.base;
     before += s.weight;
     after += drain.from.includes(key) ? s.weight * (1 - share) : s.weight + (parting.get(key) ?? 0) * moved;
   }
-  return before === 0 ? 1 : after / before;
+  // More than is configured: standbys that have taken over from servers which are down, or left the file.
+  const whole = Math.max(configured, before);
+  return whole === 0 ? 1 : after / whole;
 }

@@ -1,6 +1,8 @@
 import type { DrainPhase } from "./drain.ts";
 
 export type DrainCommand = "pause" | "resume" | "finish" | "rollback" | "abort";
+/** Given to a server, not to a drain. */
+export type ServerCommand = "undrain";
 
 /** What happens to a drain without anybody's command. */
 export type DrainEventName =
@@ -23,6 +25,7 @@ export type DrainEventName =
   | "service left"
   | "news left"
   | "a new left"
+  | "machine undone"
   | "ttl over"
   | "long gap";
 
@@ -31,7 +34,7 @@ type State = DrainPhase["kind"];
 export interface Transition {
   readonly from: readonly State[];
   /** A command stands in its own name. */
-  readonly on: DrainEventName | DrainCommand;
+  readonly on: DrainEventName | DrainCommand | ServerCommand;
   readonly to: readonly State[];
   /** What it does, for people. */
   readonly does: string;
@@ -92,7 +95,7 @@ export const TRANSITIONS: readonly Transition[] = [
   {
     from: ["paused"],
     on: "capacity enough again",
-    to: ["pending", "shifting", "draining"],
+    to: ["shifting"],
     does: "goes on where it was",
   },
   {
@@ -116,11 +119,18 @@ export const TRANSITIONS: readonly Transition[] = [
   { from: ACTIVE, on: "news left", to: ["rolled-back"], does: "a reload took every new away" },
   { from: ACTIVE, on: "service left", to: ["aborted"], does: "a reload took the service away" },
   {
-    from: ["pending", "shifting", "draining", "paused"],
-    on: "long gap",
-    to: ["paused", "rolled-back", "pending", "shifting", "draining"],
-    does: "director did not run for longer than two steps and 60s, or the machine was restarted: --on-restart",
+    from: [...ACTIVE, "done", "aborted"],
+    on: "machine undone",
+    to: ["rolled-back"],
+    does: "with --host: another service's drain of the same machine was undone",
   },
+  {
+    from: ACTIVE,
+    on: "long gap",
+    to: ["paused"],
+    does: "director did not run for longer than two steps and 60s, or the machine was restarted; waits for resume",
+  },
+  { from: ACTIVE, on: "long gap", to: ["rolled-back"], does: "the same with --on-restart rollback" },
   { from: [...ACTIVE, "done", "aborted"], on: "ttl over", to: ["rolled-back"], does: "nobody has undone it in time" },
   {
     from: ACTIVE,
@@ -142,4 +152,12 @@ export const TRANSITIONS: readonly Transition[] = [
     does: "the weights of before, at once; needs nothing healthy",
   },
   { from: [...ACTIVE, "aborted"], on: "abort", to: ["aborted"], does: "stops here; the shares stand" },
+  {
+    from: [...ACTIVE, "done", "aborted"],
+    on: "undrain",
+    to: ["rolled-back"],
+    does: "of its only old, or the last one left: the weights of before",
+  },
+  { from: ["done"], on: "undrain", to: ["done"], does: "of one of several olds: the others' shares stand" },
+  { from: ["aborted"], on: "undrain", to: ["aborted"], does: "of one of several olds: the others' shares stand" },
 ];

@@ -117,12 +117,16 @@ export interface Participant {
   readonly name: string;
   /** The weight in the file. */
   readonly configured: number;
-  /** Configured weight (or the one set by command), less and plus what earlier drains left. */
+  /** The same, or the one set by command: before any drain. */
+  readonly base: number;
+  /** Base, less and plus what earlier drains left. */
   readonly weight: number;
   /** Up by verdict and not disabled. */
   readonly ready: boolean;
   /** Connections that still count: TCP active ones; undefined while unknown. */
   readonly connections: number | undefined;
+  /** Closing connections and persistence templates; undefined while unknown. */
+  readonly lingering: number | undefined;
   /** No active connection in two looks; UDP: no packet for 30s. */
   readonly idle: boolean;
   /** Idle, and no closing connection or persistence template either. */

@@ -20,6 +20,7 @@ export type Positions = ReadonlyMap<ServerKey, Position>;
 export interface Condition {
   readonly ready: boolean;
   readonly connections: number | undefined;
+  readonly lingering: number | undefined;
   readonly idle: boolean;
   readonly empty: boolean;
 }
@@ -59,7 +60,8 @@ export function positions(
     for (const server of service.servers) {
       const position = result.get(server.key)!;
       const { name, key } = server;
-      participants.set(key, { name, configured: position.configured, weight: ideal(position), ...condition(server) });
+      const { configured, base } = position;
+      participants.set(key, { name, configured, base, weight: ideal(position), ...condition(server) });
     }
     before?.(drain, participants);
     const { given, taken } = shift(drain, participants);

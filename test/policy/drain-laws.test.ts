@@ -77,7 +77,13 @@ function seenBy(
   positions(
     pool,
     intent,
-    (each) => ({ ready: isReady(verdict(each.name), undefined), connections: 3, idle: world.idle, empty: world.idle }),
+    (each) => ({
+      ready: isReady(verdict(each.name), undefined),
+      connections: 3,
+      lingering: 0,
+      idle: world.idle,
+      empty: world.idle,
+    }),
     (_, participants) => {
       servers = participants;
     },

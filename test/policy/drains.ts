@@ -40,18 +40,25 @@ export function drain(given: Partial<Drain> = {}): Drain {
   };
 }
 
-/** `old up 100`, `new down 0`, `old up 100 idle`, `old up 100 7 connections`: servers as a drain sees them. */
+/** `old up 100`, `new down 0`, `old up 100 idle`, `old up 100 7 connections`, `old up 100 idle 2 lingering`: servers as a drain sees them. */
 export function servers(...lines: readonly string[]): ReadonlyMap<ServerKey, Participant> {
   return new Map(
     lines.map((line) => {
       const [name = "", health, weight, ...rest] = line.split(" ");
-      const count = rest.includes("connections") ? Number(rest[rest.indexOf("connections") - 1]) : 0;
+      const count = (what: string) => (rest.includes(what) ? Number(rest[rest.indexOf(what) - 1]) : 0);
       const configured = Number(weight);
-      const idle = rest.includes("idle");
-      return [
-        key(name),
-        { name, configured, weight: configured, ready: health === "up", connections: count, idle, empty: idle },
-      ];
+      const participant: Participant = {
+        name,
+        configured,
+        base: configured,
+        weight: configured,
+        ready: health === "up",
+        connections: count("connections"),
+        lingering: count("lingering"),
+        idle: rest.includes("idle"),
+        empty: rest.includes("idle") && count("lingering") === 0,
+      };
+      return [key(name), participant];
     }),
   );
 }
