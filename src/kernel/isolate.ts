@@ -30,6 +30,8 @@ export async function isolate(
   table: Writable,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  // A refused entry that is tried again comes alone, and others wait while it is.
+  if (changes.length === 1 && said.length > 0) return [`${ruleLine(changes[0]!)}: ${said.join("; ")}`];
   const complaints: string[] = [];
   const unexplained = [...said];
   const refusedServices = new Set<ServiceKey>();

@@ -68,6 +68,14 @@ describe("behind an ipvsadm that does as the real one", { concurrency: 2 }, () =
     assert.ok(runs() <= 2 + 3, `${runs()} runs`);
   });
 
+  test("a line that is refused and came alone costs one run: others wait for a refused entry that is tried again", async () => {
+    const { command, runs } = fake();
+    const line = "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1";
+    const { complaints } = await tableOf(command).apply(rules(line), never);
+    assert.deepEqual(complaints, [`${line}: Service not defined`]);
+    assert.equal(runs(), 1);
+  });
+
   test("lines that each end the run are set aside one by one, and what is behind them is done", async () => {
     const { command, runs, state } = fake();
     const lines = Array.from({ length: 80 }, (_, i) => `-A -t 10.0.0.${i}:80 -s wrr${i % 30 === 3 ? " -o" : ""}`);
