@@ -6,7 +6,9 @@ const channel = "/dev/tty3";
 /** What the machine tells the host about its tests, one JSON text a line on the channel. */
 export type Told =
   | { readonly kind: "start"; readonly nesting: number; readonly name: string }
-  | { readonly kind: "end"; readonly nesting: number; readonly verdict: Verdict };
+  | { readonly kind: "end"; readonly nesting: number; readonly verdict: Verdict }
+  /** `t.diagnostic`: what a step measured. */
+  | { readonly kind: "note"; readonly text: string };
 
 export type Verdict =
   | { readonly kind: "pass" }
@@ -16,14 +18,18 @@ export type Verdict =
 /** A reporter for node's test runner: `--test-reporter`. It writes by itself, since the runner would fsync a file, which a terminal refuses. */
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const fd = openSync(channel, "w");
+  let over = false;
   for await (const event of source) {
-    const told = read(event);
+    // What comes behind the plan of the whole are the runner's own sums.
+    over ||= event.type === "test:plan" && event.data.nesting === 0;
+    const told = over ? undefined : read(event);
     if (told !== undefined) writeSync(fd, `${JSON.stringify(told)}\n`);
   }
   yield "";
 }
 
 function read(event: TestEvent): Told | undefined {
+  if (event.type === "test:diagnostic") return { kind: "note", text: event.data.message };
   if (event.type === "test:dequeue") return { kind: "start", nesting: event.data.nesting, name: event.data.name };
   if (event.type === "test:pass") {
     const { nesting, skip } = event.data;

@@ -87,6 +87,7 @@ function mirror(t: TestContext) {
       for (const line of lines) {
         const told = JSON.parse(line) as Told;
         if (told.kind === "start") start(told.nesting, told.name);
+        else if (told.kind === "note") t.diagnostic(told.text);
         else {
           if (told.verdict.kind === "fail") failures++;
           open[told.nesting]?.settle(told.verdict);
