@@ -25,7 +25,7 @@ const config = `
 services:
   - name: web
     vips: [ "10.100.0.1:80", "10.100.0.1:7000" ]
-    check: { type: http, port: 80, path: /healthz, interval: 1s, fast_interval: 500ms, down_interval: 1s, timeout: 1s, fall: 3, rise: 2 }
+    check: { type: http, port: 80, path: /healthz, interval: 1s, fast_interval: 500ms, down_interval: 1s, timeout: 2s, fall: 3, rise: 2 }
     servers:
       - { name: old, address: ${OLD}, weight: 100 }
       - { name: new, address: ${NEW}, weight: 0 }

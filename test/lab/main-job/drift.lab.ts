@@ -40,7 +40,7 @@ ipvs: { drift: ${drift} }
 services:
   - name: web
     vip: 10.100.0.1:80
-    check: { type: http, path: /healthz, interval: 1s, fast_interval: 500ms, down_interval: 500ms, timeout: 1s, fall: 2, rise: 2 }
+    check: { type: http, path: /healthz, interval: 1s, fast_interval: 500ms, down_interval: 500ms, timeout: 2s, fall: 2, rise: 2 }
     servers:
       - { name: a, address: "${A}" }
       - { name: b, address: "${B}" }

@@ -21,7 +21,7 @@ import { longestStall, watchTable, weightsOver } from "./watcher.ts";
 const web = "tcp:10.100.0.1:80";
 const chat = "tcp:10.100.0.1:7000";
 const [A, B, C] = ["10.9.1.2", "10.9.2.2", "10.9.3.2"] as const;
-const TIMES = "interval: 500ms, fast_interval: 500ms, down_interval: 500ms, timeout: 500ms, fall: 2, rise: 2";
+const TIMES = "interval: 500ms, fast_interval: 500ms, down_interval: 500ms, timeout: 2s, fall: 2, rise: 2";
 
 interface File {
   readonly services?: readonly ("web" | "chat" | "dns")[];
@@ -71,6 +71,12 @@ const [a, b, c, , , chatC] = await Promise.all([
 for (const server of [a, b, c]) await server.behave({ kind: "status", status: 404 }, "/wrong");
 const director = startDirector({ config: file() });
 await director.ready();
+await until(
+  "everybody serves",
+  () =>
+    Object.values(weights(web) ?? {}).join() === "100,100,100" &&
+    Object.values(weights(chat) ?? {}).join() === "100,100",
+);
 await until("it calls itself ready", async () => (await status(director)).ready);
 const before = await savedRules();
 assert.equal(before.split("\n").filter((line) => line.startsWith("-a")).length, 7);

@@ -39,7 +39,7 @@ const [health, , b, c, dnsHealth] = await Promise.all([
 ]);
 const director = startDirector({
   config: `
-defaults: { check: { interval: 600ms, fast_interval: 400ms, down_interval: 500ms, timeout: 500ms, fall: ${RULES.fall}, rise: ${RULES.rise} } }
+defaults: { check: { interval: 600ms, fast_interval: 400ms, down_interval: 500ms, timeout: 1500ms, fall: ${RULES.fall}, rise: ${RULES.rise} } }
 services:
   - name: chat
     vip: 10.100.0.1:7000
@@ -100,7 +100,7 @@ const sicknesses: readonly Sickness[] = [
     server: "c",
     address: "10.9.3.2:7000",
     endpoint: "10.9.3.2 7000",
-    says: /timed out after 500ms/,
+    says: /timed out after 1500ms/,
     fall: () => c.behave("silent"),
     heal: () => c.behave("ok"),
   },
