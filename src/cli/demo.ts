@@ -1,4 +1,5 @@
 import type { DrainRequest } from "../director/drain-request.ts";
+import { viewFor } from "../director/drains.ts";
 import { drainStatus } from "../director/status.ts";
 import { destinationKey } from "../model/service.ts";
 import type { Millis } from "../model/time.ts";
@@ -193,7 +194,9 @@ function theDrain({ director }: Stage): Drain {
 
 function statusOf({ stage, clock }: Play) {
   const { director, service } = stage;
-  return drainStatus(theDrain(stage), service, director.reconciler().desired, NOT_ASKED, undefined, clock.now());
+  const drain = theDrain(stage);
+  const upon = viewFor(drain, director.drainContext(service)).servers;
+  return drainStatus(drain, service, director.reconciler().desired, NOT_ASKED, undefined, clock.now(), upon);
 }
 
 function ending(play: Play): void {

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import type { DrainScope } from "../director/drain-orders.ts";
 import type { DrainRequest, Pace } from "../director/drain-request.ts";
+import { viewFor } from "../director/drains.ts";
 import { serviceWith } from "../director/places.ts";
 import { drainPlan } from "../director/plan.ts";
 import { drainStatus } from "../director/status.ts";
-import { type Drain, type DrainPolicy, isActive } from "../policy/drain.ts";
+import { type Drain, type DrainPolicy, isActive, isStanding } from "../policy/drain.ts";
 import type { DrainCommand } from "../policy/drain-table.ts";
 import type { HandlerContext } from "./handlers.ts";
 import { type ApiReply, type ApiRequest, json, problem } from "./http.ts";
@@ -157,15 +158,17 @@ export function statusOf(context: HandlerContext, drain: Drain): DrainStatus {
   const { now, reconciler } = context.statusInput();
   const service = serviceWith(director.config(), drain.service);
   const olds = service?.servers.filter((s) => drain.from.includes(s.key)) ?? [];
-  const counts = olds.map((server) => director.connectionsOf(service!, server));
-  const sum = (pick: (c: (typeof counts)[number]) => number | undefined): number | undefined =>
-    counts.reduce<number | undefined>((total, c) => (total === undefined ? undefined : addKnown(total, pick(c))), 0);
+  const seen = olds.map((server) => director.connectionsOf(service!, server));
+  const sum = (pick: (c: (typeof seen)[number]) => number | undefined): number | undefined =>
+    seen.reduce<number | undefined>((total, c) => (total === undefined ? undefined : addKnown(total, pick(c))), 0);
   const connections = {
     active: sum((c) => c.active),
     inactive: sum((c) => c.inactive),
     templates: sum((c) => c.templates),
   };
-  return drainStatus(drain, service, reconciler.desired, connections, director.rateOf(service), now);
+  const counts = isActive(drain) || isStanding(drain);
+  const upon = service && counts ? viewFor(drain, director.drainContext(service)).servers : undefined;
+  return drainStatus(drain, service, reconciler.desired, connections, director.rateOf(service), now, upon);
 }
 
 function addKnown(total: number, more: number | undefined): number | undefined {

@@ -9,9 +9,10 @@ import {
   isStanding,
   type Participant,
 } from "../policy/drain.ts";
-import { advance } from "../policy/drain-machine.ts";
+import { advance, followed } from "../policy/drain-machine.ts";
 import type { Intent } from "../policy/intent.ts";
 import { type Condition, positions, type ServiceIntent } from "../policy/moves.ts";
+import { standingUpon } from "../policy/undrain.ts";
 import { serviceWith } from "./places.ts";
 
 export interface DrainContext {
@@ -97,19 +98,25 @@ export function advanceAll(
     }
     if (drain !== before) moved.push({ before, after: drain });
   }
-  return { moved: [...moved, ...siblings(moved, intent, now)], lookAgainAt };
+  return { moved: storable ? withSiblings(moved, intent, now) : moved, lookAgainAt };
 }
 
-/** A machine leaves all its services or none: where one of its drains was undone, the others are as well. */
-function siblings(moved: readonly Moved[], intent: Intent, now: Now): readonly Moved[] {
-  const undone = moved.map((m) => m.after).filter((d) => d.phase.kind === "rolled-back" || d.phase.kind === "failed");
-  const known = new Set(moved.map((m) => m.before.id));
-  return intent.drains.flatMap((before) => {
-    const cause = undone.find((d) => d.parent !== undefined && d.parent.id === before.parent?.id);
-    if (!cause || known.has(before.id) || !isActive(before)) return [];
-    const text = `drain ${cause.id} of the same machine was undone`;
-    return [
-      { before, after: { ...before, result: undefined, phase: { kind: "rolled-back", at: now.epoch, text } } as const },
-    ];
-  });
+/** A machine leaves all its services or none: where one of its drains was undone, the others are as well, whatever else they did in this pass.
+ *  One that is over is only undone together with the cause: later somebody may have given its server back on purpose. */
+function withSiblings(moved: readonly Moved[], intent: Intent, now: Now): readonly Moved[] {
+  const after = new Map(moved.map((m) => [m.before.id, m.after]));
+  const present = intent.drains.map((before) => ({ before, after: after.get(before.id) ?? before }));
+  const result: Moved[] = [];
+  for (const { before, after: is } of present) {
+    const undone = is.parent ? present.filter((p) => isUndone(p.after) && p.after.parent?.id === is.parent?.id) : [];
+    const cause = undone.find((p) => p.after !== p.before) ?? undone[0];
+    const over = cause !== undefined && cause.after !== cause.before && isStanding(is) && !standingUpon(intent, is);
+    const next = cause && (isActive(is) || over) ? followed(is, cause.after, now) : is;
+    if (next !== before) result.push({ before, after: next });
+  }
+  return result;
+}
+
+function isUndone({ phase }: Drain): boolean {
+  return phase.kind === "rolled-back" || phase.kind === "failed";
 }

@@ -3,7 +3,7 @@ import type { Millis } from "../model/time.ts";
 import { decide, isReady } from "../policy/desired.ts";
 import type { Drain } from "../policy/drain.ts";
 import { cycleOf } from "../policy/shares.ts";
-import type { DrainContext } from "./drains.ts";
+import { type DrainContext, viewFor } from "./drains.ts";
 import { givenShare } from "./given.ts";
 import { type SysctlNote, sysctlNotes, tooFast } from "./pace-warnings.ts";
 import { entriesOf } from "./places.ts";
@@ -35,20 +35,24 @@ export interface PlannedStep {
 /** The weights of every step as if all participants were healthy, and what stands against it. */
 export function drainPlan(
   drain: Drain,
-  { service, intent }: DrainContext,
+  context: DrainContext,
   rates: Rates,
   sysctl: (name: string) => number | undefined,
 ): DrainPlan {
+  const { service, intent } = context;
   const { pauseAt } = drain.policy;
+  const healthy = { ready: true, connections: undefined, lingering: undefined, idle: false, empty: false };
+  const upon = viewFor(undefined, { ...context, condition: () => healthy }).servers;
   const plan = drain.steps.map((asked, k): PlannedStep => {
     const stepped: Drain = { ...drain, step: k + 1 };
     const decisions = decide(service, { ...intent, drains: [...intent.drains, stepped] }, () => ({ kind: "no-check" }));
     const weights = Object.fromEntries(service.servers.map((s) => [s.name, decisions.get(s.key)!.weight]));
+    const { scale } = decisions.get(drain.from[0]!)!;
     const before = drain.steps[k - 1] ?? 0;
     return {
       at: k * drain.every,
       asked,
-      given: givenShare(stepped, decisions),
+      given: givenShare(stepped, upon, scale),
       weights,
       cycle: cycleOf(Object.values(weights)),
       pause: pauseAt.some((share) => before < share - 1e-9 && asked >= share - 1e-9),

@@ -12,7 +12,7 @@ import {
 } from "../model/service.ts";
 import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../model/time.ts";
 import type { Desired } from "../policy/desired.ts";
-import { askedShare, type Drain, isActive, isStanding } from "../policy/drain.ts";
+import { askedShare, type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
 import { ideal, type ServiceIntent } from "../policy/moves.ts";
 import { cycleOf, scaled } from "../policy/shares.ts";
 import type { CheckRecord } from "../probe/engine.ts";
@@ -115,6 +115,7 @@ export interface OldConnections {
   readonly templates: number | undefined;
 }
 
+/** @param upon what the drain stands upon; undefined where it does not matter any more */
 export function drainStatus(
   drain: Drain,
   service: Service | undefined,
@@ -122,6 +123,7 @@ export function drainStatus(
   olds: OldConnections,
   rate: number | undefined,
   now: Now,
+  upon: DrainView["servers"] | undefined,
 ): DrainStatus {
   const { phase } = drain;
   const nameOf = (key: string) => service?.servers.find((s) => s.key === key)?.name ?? key;
@@ -130,6 +132,7 @@ export function drainStatus(
   const decisions = service && desired?.services.get(service.key)?.servers;
   const stands = isActive(drain) || isStanding(drain);
   const cycle = decisions ? cycleOf([...decisions.values()].map((d) => scaled(ideal(d), d.scale))) : 0;
+  const scale = decisions && [...decisions.values()][0]?.scale;
   const fast =
     phase.kind === "shifting" && drain.step < drain.steps.length ? tooFast(drain.every, cycle, rate) : undefined;
   return {
@@ -144,7 +147,7 @@ export function drainStatus(
     steps: drain.steps.length,
     every: drain.every,
     asked: askedShare(drain),
-    given: decisions && stands ? givenShare(drain, decisions) : undefined,
+    given: stands && upon && scale !== undefined ? givenShare(drain, upon, scale) : undefined,
     connections: olds.active,
     inactive: olds.inactive,
     templates: olds.templates,
