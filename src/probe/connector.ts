@@ -1,16 +1,20 @@
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import type { ProbeOutcome, ProbeTarget } from "../model/probe.ts";
+import type { Millis } from "../model/time.ts";
 import { fromError, type Origin, type Phase } from "./outcome.ts";
 
 /** What becomes of a connection in the making: some phases, then `ready` or `failed`, once. */
 export interface Dialling {
+  /** It begins now, and not earlier since we were busy with others. */
+  delayed(by: Millis): void;
   phase(phase: Phase): void;
+  /** From here on the socket's errors are the new owner's to look after. */
   ready(socket: Socket): void;
   failed(outcome: ProbeOutcome): void;
 }
 
-/** Begins a connection; nothing of `dialling` is called within the call itself. Whoever loses interest destroys the socket. */
-export type Connector = (dialling: Dialling) => Socket | undefined;
+/** Begins a connection; `ready` and `failed` come later than the call itself. The returned function ends the matter, in any state. */
+export type Connector = (dialling: Dialling) => () => void;
 
 export function connectOptions({ endpoint, source }: ProbeTarget): TcpNetConnectOpts {
   return {
@@ -38,6 +42,6 @@ export function tcpConnector(target: ProbeTarget): Connector {
     socket.on("error", (error) => {
       if (!dialled) dialling.failed(fromError(error, "while connecting", origin));
     });
-    return socket;
+    return () => socket.destroy();
   };
 }

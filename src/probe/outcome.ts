@@ -3,6 +3,8 @@ import { formatDuration, type Millis } from "../model/time.ts";
 
 /** Where a probe stands, worded to follow `timed out after 2s` and `connection reset`. */
 export type Phase =
+  /** Behind probes of other servers. */
+  | "waiting for our turn"
   | "while connecting"
   | "in TLS handshake"
   | "while sending"
@@ -20,8 +22,13 @@ export function inconclusive(reason: string): ProbeOutcome {
   return { kind: "inconclusive", reason };
 }
 
-export function timedOut(timeout: Millis, phase: Phase): ProbeOutcome {
-  return fail(`timed out after ${formatDuration(timeout)} ${phase}`);
+/** The deadline has passed. Where the probe could begin only late, the time was not all the server's: a wait of more than a tenth of it says
+ *  nothing about the server. */
+export function timedOut(timeout: Millis, phase: Phase, waited: Millis = 0): ProbeOutcome {
+  const all = formatDuration(timeout);
+  if (phase === "waiting for our turn" || waited > timeout / 10)
+    return inconclusive(`director was too busy to connect in time for ${all}`);
+  return fail(`timed out after ${all} ${phase}`);
 }
 
 /** Where an error comes from: our own call into the kernel, refused on the spot, or what the network answered later. */

@@ -10,10 +10,11 @@ import {
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
-import type { ProbeTarget } from "../model/probe.ts";
+import type { ProbeOutcome, ProbeTarget } from "../model/probe.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { type Connector, connectOptions } from "./connector.ts";
 import { fail, fromError, inconclusive, type Origin, type Phase } from "./outcome.ts";
+import { createTurns } from "./turns.ts";
 
 export interface TlsOptions {
   /** false: any certificate will do. */
@@ -23,6 +24,12 @@ export interface TlsOptions {
   /** Asked for in the handshake (unless it is an address) and looked for in the certificate. */
   readonly name: string;
 }
+
+type TlsError = NodeJS.ErrnoException & { readonly reason?: string };
+
+/** A handshake costs more than a millisecond of computing. Begun all together, hundreds of them end late together, each of them too late for its
+ *  deadline; one after the other those at the front succeed, and the rest know that it was not the server they waited for. */
+const handshakes = createTurns(64, 100, systemClock);
 
 /** TCP, then TLS, then the certificate: `ready` comes only when all three are right. A session is never resumed, since that would skip the certificate. */
 export function tlsConnector(target: ProbeTarget, { verify, ca, name }: TlsOptions, protocols: string[]): Connector {
@@ -35,41 +42,57 @@ export function tlsConnector(target: ProbeTarget, { verify, ca, name }: TlsOptio
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServerIdentity(name, certificate),
   };
   return (dialling) => {
-    let secureContext: SecureContext;
-    try {
-      secureContext = trust(verify, ca);
-    } catch (error) {
-      const reason = `cannot read the issuers to trust: ${(error as Error).message}`;
-      process.nextTick(() => dialling.failed(inconclusive(reason)));
-      return undefined;
-    }
-    const socket = connect({ ...options, secureContext });
-    let phase: Phase | undefined = "while connecting";
-    let origin: Origin = "own-call";
-    socket.on("connectionAttemptFailed", () => {
-      origin = "network";
-    });
-    socket.on("connect", () => {
-      origin = "network";
-      phase = "in TLS handshake";
-      dialling.phase(phase);
-    });
-    socket.on("secureConnect", () => {
-      phase = undefined;
-      const trouble = verify ? certificateTrouble(socket, name) : undefined;
-      if (trouble === undefined) dialling.ready(socket);
-      else dialling.failed(fail(trouble));
-    });
-    socket.on("error", (error: NodeJS.ErrnoException & { reason?: string }) => {
-      if (phase === undefined) {
-        // Node leaves an established connection open after a fatal alert; the alert is then lost behind the closing that follows.
-        socket.destroy(error);
-        return;
+    let socket: TLSSocket | undefined;
+    let over = false;
+    dialling.phase("waiting for our turn");
+    const giveBack = handshakes.take((waited) => {
+      dialling.delayed(waited);
+      dialling.phase("while connecting");
+      try {
+        socket = connect({ ...options, secureContext: trust(verify, ca) });
+        handshake(socket);
+      } catch (error) {
+        // Deferred, for it may be within start; `giveBack` does not exist yet either.
+        process.nextTick(failed, inconclusive(`cannot read the issuers to trust: ${(error as Error).message}`));
       }
-      const tls = phase === "in TLS handshake" ? handshakeTrouble(error) : undefined;
-      dialling.failed(tls === undefined ? fromError(error, phase, origin) : fail(tls));
     });
-    return socket;
+
+    function failed(outcome: ProbeOutcome): void {
+      giveBack();
+      if (!over) dialling.failed(outcome);
+    }
+
+    function handshake(own: TLSSocket): void {
+      let phase: Phase | undefined = "while connecting";
+      let origin: Origin = "own-call";
+      own.on("connectionAttemptFailed", () => {
+        origin = "network";
+      });
+      own.on("connect", () => {
+        origin = "network";
+        phase = "in TLS handshake";
+        dialling.phase(phase);
+      });
+      own.on("secureConnect", () => {
+        phase = undefined;
+        const trouble = verify ? certificateTrouble(own, name) : undefined;
+        if (trouble !== undefined) return failed(fail(trouble));
+        giveBack();
+        if (!over) dialling.ready(own);
+      });
+      own.on("error", (error: TlsError) => {
+        // Node leaves an established connection open after a fatal alert; the alert is then lost behind the closing that follows.
+        if (phase === undefined) return void own.destroy(error);
+        const tls = phase === "in TLS handshake" ? handshakeTrouble(error) : undefined;
+        failed(tls === undefined ? fromError(error, phase, origin) : fail(tls));
+      });
+    }
+
+    return () => {
+      over = true;
+      giveBack();
+      socket?.destroy();
+    };
   };
 }
 
@@ -148,7 +171,7 @@ function namesOf({ subject, subjectaltname }: PeerCertificate): string {
 }
 
 /** What OpenSSL made of the handshake, or undefined if it is a plain socket error. */
-function handshakeTrouble(error: NodeJS.ErrnoException & { reason?: string }): string | undefined {
+function handshakeTrouble(error: TlsError): string | undefined {
   const { code = "", reason, message } = error;
   if (
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|RECORD_LENGTH/.test(`${code} ${message}`)

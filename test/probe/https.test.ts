@@ -247,3 +247,43 @@ test("a changed file of issuers counts from the next probe on", async () => {
   assert.equal(line(await probe(prober, 2000)), "pass: status 200");
   prober.close();
 });
+
+describe("when there are more handshakes to make than can be made at a time", () => {
+  /** So many probes that stand in a handshake that does not go on. */
+  async function stuck(count: number): Promise<AsyncDisposable> {
+    const server = await tcpServer(stall);
+    const probers = Array.from({ length: count }, () => open(httpsProbe, target(server.port), trusting));
+    for (const prober of probers) prober.start(() => {});
+    return {
+      async [Symbol.asyncDispose]() {
+        for (const prober of probers) prober.close();
+        await server.close();
+      },
+    };
+  }
+
+  test("those that get nowhere hold up the others for a moment only", async () => {
+    await using server = await tlsServer(www, reply(OK));
+    await using _stuck = await stuck(150);
+    assert.equal(line(await probeOnce(httpsProbe, target(server.port, 5000), trusting)), "pass: status 200");
+  });
+
+  test("a probe that does not get its turn says nothing about the server", async () => {
+    await using server = await tlsServer(www, reply(OK));
+    await using _stuck = await stuck(400);
+    assert.equal(
+      line(await probeOnce(httpsProbe, target(server.port, 300), trusting)),
+      "inconclusive: director was too busy to connect in time for 300ms",
+    );
+    assert.equal(server.seen(), 0);
+  });
+
+  test("nor does one that got its turn late and then no answer", async () => {
+    await using silent = await tlsServer(www, stall);
+    await using _stuck = await stuck(100);
+    assert.equal(
+      line(await probeOnce(httpsProbe, target(silent.port, 500), trusting)),
+      "inconclusive: director was too busy to connect in time for 500ms",
+    );
+  });
+});

@@ -1,0 +1,122 @@
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { Client, type Dispatcher, errors } from "undici";
+import type { ProbeOutcome } from "../model/probe.ts";
+import type { Millis } from "../model/time.ts";
+import type { Connector } from "./connector.ts";
+import type { Phase } from "./outcome.ts";
+
+/** What happens to a request. None of it within `ask` itself, and nothing at all once the session is discarded. */
+export interface SessionEvents {
+  delayed(by: Millis): void;
+  phase(phase: Phase): void;
+  /** There is no connection. */
+  unconnected(outcome: ProbeOutcome): void;
+  /** The status of the final reply; 1xx are passed over. */
+  status(status: number): void;
+  data(chunk: Buffer): void;
+  end(): void;
+  /** The connection stood, and then something went wrong. */
+  error(error: Error): void;
+}
+
+/** An undici client with one connection at a time. After anything but an orderly reply it is discarded with all it may still have in hand, so that
+ *  the next probe starts from nothing. */
+export interface Session {
+  /** Replies over the present connection; above 0 it is one that was kept. */
+  readonly replies: number;
+  /** One request at a time. */
+  ask(): void;
+  /** Closes the connection after an orderly reply; the next request has a new one. */
+  hangUp(): void;
+  discard(): void;
+}
+
+/** Ends a connection without cost: undici builds an error with a stack, and asks the kernel for both addresses, where a socket closes without one. */
+const OVER = new errors.InformationalError("the probe is over");
+
+export function createSession(
+  origin: string,
+  request: Dispatcher.DispatchOptions,
+  connect: Connector,
+  events: SessionEvents,
+): Session {
+  let replies = 0;
+  let discarded = false;
+  let socket: Socket | undefined;
+  let abandon: (() => void) | undefined;
+  /** Still saying goodbye; undici would take it for an open connection. */
+  let leaving: Socket | undefined;
+
+  const client = new Client(origin, {
+    connect: (_options, done) => {
+      replies = 0;
+      abandon = connect({
+        delayed: (by) => events.delayed(by),
+        phase: (phase) => events.phase(phase),
+        ready(connected) {
+          socket = connected;
+          done(null, connected);
+        },
+        failed: (outcome) => events.unconnected(outcome),
+      });
+    },
+    pipelining: 1,
+    // The deadline is the engine's; undici's timers are coarse.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    // The longest a timer can be: a kept connection is the server's to close, or ends before a `Keep-Alive: timeout` it has announced.
+    keepAliveTimeout: 0x7fffffff,
+  });
+
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart() {
+      if (!discarded) events.phase("waiting for the reply");
+    },
+    onResponseStarted() {
+      if (!discarded) events.phase("reading the headers");
+    },
+    onResponseStart(_controller, status) {
+      if (discarded || status < 200) return;
+      events.phase("reading the body");
+      events.status(status);
+    },
+    onResponseData(_controller, chunk) {
+      if (!discarded) events.data(chunk);
+    },
+    onResponseEnd() {
+      replies += 1;
+      if (!discarded) events.end();
+    },
+    onResponseError(_controller, error) {
+      if (!discarded) events.error(error);
+    },
+  };
+
+  return {
+    get replies() {
+      return replies;
+    },
+    ask() {
+      leaving?.destroy(OVER);
+      leaving = undefined;
+      client.dispatch(request, handler);
+    },
+    hangUp() {
+      const last = socket;
+      if (!(last instanceof TLSSocket)) {
+        last?.destroy(OVER);
+        return;
+      }
+      // TLS is first told that this is the end: servers log a warning where it just stops.
+      leaving = last;
+      last.end();
+      setImmediate(() => last.destroy(OVER));
+    },
+    discard() {
+      discarded = true;
+      abandon?.();
+      client.destroy(OVER, () => {});
+    },
+  };
+}
