@@ -299,6 +299,7 @@ test("scheduler, persistence and forwarding are edited in place: no entry is eve
     `-e -t 192.0.2.10:80 -r ${A} -g -w 100`,
     `-e -t 192.0.2.10:80 -r ${B} -g -w 100`,
   ]);
+  assert.deepEqual(daemon.said("reconcile"), [], "what was written was not seen to be there");
   assert.deepEqual(daemon.said("drift"), []);
 });
 

@@ -36,6 +36,13 @@ describe("idle", () => {
     ["udp: active connections are always 0, packets tell", UDP, looks([0, 0, 5], [1, 0, 5]), 29, false],
     ["udp: no packet for 30s", UDP, looks([0, 0, 5], [30, 0, 5]), 30, true],
     ["udp: a packet begins the time anew", UDP, looks([0, 0, 5], [20, 0, 6], [40, 0, 6]), 40, false],
+    [
+      "udp: a packet seen in a look that follows closely begins it there",
+      UDP,
+      looks([0, 0, 5], [0.5, 0, 6], [30.4, 0, 6]),
+      30.5,
+      true,
+    ],
     ["udp: packets unknown", UDP, looks([0, 0], [60, 0]), 60, false],
     ["fwmark: quiet is not enough, it may be udp", MARK, looks([0, 0, 5], [2, 0, 5]), 2, false],
     ["fwmark: silent is not enough, it may be tcp", MARK, looks([0, 1, 5], [40, 1, 5]), 40, false],

@@ -128,6 +128,8 @@ describe("the timing wheel", () => {
     schedule(item("b"), 50);
     wheel.stop();
     assert.equal(clock.armed(), 0);
+    schedule(item("c"), 50);
+    assert.equal(clock.armed(), 0, "a stopped wheel was set going");
   });
 
   test("after a block of half a minute each item is called once, none twice", async () => {
