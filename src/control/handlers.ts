@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Director } from "../director/director.ts";
+import { entriesOf } from "../director/places.ts";
 import { settleLines } from "../director/settle.ts";
 import { explain, type StatusInput, serviceStatus } from "../director/status.ts";
 import type { Result } from "../model/result.ts";
@@ -8,7 +9,7 @@ import { intentSchema } from "../state/intent.ts";
 import { drainRoutes, statusOf } from "./drain-routes.ts";
 import { type ApiReply, type ApiRequest, json, problem } from "./http.ts";
 import { noted, order, refused, withBody, wrongMethod } from "./replies.ts";
-import type { ReloadReply, StatusReply } from "./shapes.ts";
+import type { ReloadReply, SettleReply, StatusReply } from "./shapes.ts";
 
 /** What the handlers need besides the director. */
 export interface HandlerContext {
@@ -36,7 +37,7 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
       case "drains":
         return drainRoutes(context, request, rest);
       case "settle":
-        return request.method === "GET" ? json({ lines: settle(context) }) : wrongMethod("GET");
+        return request.method === "GET" ? json(settle(context)) : wrongMethod("GET");
       case "events":
         return request.method === "GET" ? events(context, request) : wrongMethod("GET");
       case "intent":
@@ -110,8 +111,14 @@ async function reload(context: HandlerContext, request: ApiRequest): Promise<Api
   });
 }
 
-function settle({ director }: HandlerContext) {
-  return director.config().services.flatMap((service) => settleLines(service, director.intents().of(service)));
+function settle({ director }: HandlerContext): SettleReply {
+  const lines = director.config().services.flatMap((service) => {
+    const entries = entriesOf(service);
+    const added = director.intent().added.filter((a) => a.services.some((key) => entries.includes(key)));
+    const isAdded = (server: string) => added.some((a) => a.server === server);
+    return settleLines(service, director.intents().of(service)).map((l) => ({ ...l, added: isAdded(l.address) }));
+  });
+  return { lines };
 }
 
 async function events(context: HandlerContext, request: ApiRequest): Promise<ApiReply> {

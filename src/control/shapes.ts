@@ -1,3 +1,4 @@
+import type { SettleLine } from "../director/settle.ts";
 import type { WeightRule } from "../policy/desired.ts";
 import type { PauseReason } from "../policy/drain.ts";
 
@@ -113,6 +114,8 @@ export interface DrainStatus {
   readonly from: readonly string[];
   readonly to: readonly string[];
   readonly state: "pending" | "shifting" | "paused" | "draining" | "done" | "rolled-back" | "aborted" | "failed";
+  /** It counts for the weights: under way, or ended with its shares standing. */
+  readonly stands: boolean;
   /** While paused: what for. */
   readonly pausedBy: PauseReason | undefined;
   readonly step: number;
@@ -150,6 +153,13 @@ export interface ExplainReply {
   readonly formula: string;
   /** One line each: every input with where it comes from. */
   readonly inputs: readonly string[];
+}
+
+export interface SettleReply {
+  readonly lines: readonly (SettleLine & {
+    /** A drain brought it in; the file does not have it at all. */
+    readonly added: boolean;
+  })[];
 }
 
 export interface ReloadReply {

@@ -142,6 +142,7 @@ export function drainStatus(
     from: drain.from.map(nameOf),
     to: drain.to.map(nameOf),
     state: phase.kind,
+    stands,
     pausedBy: phase.kind === "paused" ? phase.why : undefined,
     step: drain.step,
     steps: drain.steps.length,

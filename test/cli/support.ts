@@ -279,6 +279,7 @@ export function aDrain(more: Partial<DrainStatus> = {}): DrainStatus {
     from: ["old"],
     to: ["new"],
     state: "shifting",
+    stands: true,
     pausedBy: undefined,
     step: 8,
     steps: 20,
