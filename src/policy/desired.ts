@@ -14,6 +14,7 @@ import {
   serviceKey,
 } from "../model/service.ts";
 import type { Millis } from "../model/time.ts";
+import { isActive } from "./drain.ts";
 import type { ServerIntent } from "./intent.ts";
 import { ideal, NO_INTENT, type Position, positions, type ServiceIntent } from "./moves.ts";
 import { scaled, wholeWeights } from "./shares.ts";
@@ -82,7 +83,7 @@ export function desired(input: DesiredInput): Desired {
   for (const service of input.config.services) {
     const intent = input.intent(service);
     const servers = decide(service, intent, (server) => input.verdict(service, server));
-    const gone = removedServers(service, intent);
+    const gone = removedServers(service, intent, servers);
     const shown = new Map(servers);
     for (const frontend of service.frontends) {
       const key = serviceKey(frontend);
@@ -127,8 +128,7 @@ export function decide(
     idle: false,
     empty: false,
   }));
-  const moving = [...placed.values()].some((p) => p.given > 0 || p.taken > 0);
-  const scale = moving ? wholeWeights([...placed.values()].map(ideal)).scale : 1;
+  const scale = scaleOf([...placed.values()], intent);
   const result = new Map<ServerKey, Decision>();
   for (const server of service.servers) {
     const position = placed.get(server.key)!;
@@ -138,6 +138,15 @@ export function decide(
     result.set(server.key, { ...position, weight, rule, verdict, scale, takenOut: undefined });
   }
   return result;
+}
+
+/** What the weights of a service are multiplied with: 1, unless a drain needs finer steps than the file's numbers have. What ended drains left
+ *  counts like the file's own weights, if it can be written there: a standby ends with the very weight of what it replaced. */
+function scaleOf(placed: readonly Position[], { drains }: ServiceIntent): number {
+  const ideals = placed.map(ideal);
+  const moving = placed.some((p) => p.given > 0 || p.taken > 0);
+  const shifting = drains.some((drain) => isActive(drain) && drain.step > 0);
+  return moving && (shifting || !ideals.every(Number.isInteger)) ? wholeWeights(ideals).scale : 1;
 }
 
 /** May get clients as far as health and operators are concerned. */
@@ -214,18 +223,20 @@ function entryOf(
   };
 }
 
-/** Olds of drains that ended with `--then remove`, as long as the result stands for them. Removal waits for the last connection, unless the
- *  drain was told to cut what is left at its grace. */
-function removedServers(
+/** Olds of drains that ended with `--then remove`, as long as the result stands for them and nothing has given them weight again. Removal waits
+ *  for the last connection, unless the drain was told to cut what is left at its grace. */
+export function removedServers(
   service: Service,
   { drains }: ServiceIntent,
+  placed: ReadonlyMap<ServerKey, Position>,
 ): ReadonlyMap<ServerKey, { readonly grace: Millis; readonly why: string }> {
   const removed = new Map<ServerKey, { grace: Millis; why: string }>();
   for (const drain of drains) {
     if (drain.phase.kind !== "done" || !drain.result || drain.policy.afterwards !== "remove") continue;
-    const grace = drain.policy.atGrace === "remove" ? 0 : Number.POSITIVE_INFINITY;
+    const cut = drain.policy.atGrace === "remove" && drain.phase.left > 0;
+    const grace = cut ? 0 : Number.POSITIVE_INFINITY;
     for (const { key, weight } of service.servers)
-      if (drain.from.includes(key) && key in drain.result.given && drain.configured[key] === weight)
+      if (key in drain.result.given && drain.configured[key] === weight && ideal(placed.get(key)!) === 0)
         removed.set(key, { grace, why: `removed by drain ${drain.id}` });
   }
   return removed;
