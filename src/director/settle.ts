@@ -2,7 +2,7 @@ import type { RealServer, Service } from "../model/service.ts";
 import { removedServers } from "../policy/desired.ts";
 import { isStanding } from "../policy/drain.ts";
 import { baseWeight, ideal, positions, type ServiceIntent } from "../policy/moves.ts";
-import { cycleOf, wholeWeights } from "../policy/shares.ts";
+import { cycleOf, inFileNumbers, wholeWeights } from "../policy/shares.ts";
 
 /** What the file would have to say so that it agrees with what drains and commands have left. */
 export interface SettleLine {
@@ -18,9 +18,6 @@ export interface SettleLine {
   /** Which drain, or who set the weight. */
   readonly because: string;
 }
-
-/** The most a file may say. */
-const MOST = 65_535;
 
 /** One line for each server whose standing weight differs from the file's. With all of them written the table stays as it is. */
 export function settleLines(service: Service, intent: ServiceIntent): readonly SettleLine[] {
@@ -43,10 +40,10 @@ export function settleLines(service: Service, intent: ServiceIntent): readonly S
 /** Whole numbers with the same shares. As they are, if they are whole; else (a drain that was stopped on the way) those of the table, which may
  *  concern every server of the service. */
 function writable(ideals: readonly number[], servers: readonly RealServer[]): readonly number[] {
-  if (ideals.every((x) => Number.isInteger(x) && x <= MOST)) return ideals;
+  if (inFileNumbers(ideals)) return ideals;
   const { weights } = wholeWeights(ideals);
   const sum = weights.reduce((a, b) => a + b, 0);
-  const unit = Math.max(...weights) > MOST ? sum / cycleOf(weights) : 1;
+  const unit = inFileNumbers(weights) ? 1 : sum / cycleOf(weights);
   const small = weights.map((weight) => weight / unit);
   // A server that happens to have this number in the file already would keep what stands beside it: then all of them twice, or three times.
   const kept = (factor: number) => servers.some((s, i) => factor * small[i]! === s.weight && ideals[i] !== s.weight);

@@ -17,7 +17,7 @@ import type { Millis } from "../model/time.ts";
 import { isActive } from "./drain.ts";
 import type { ServerIntent } from "./intent.ts";
 import { ideal, NO_INTENT, type Position, positions, type ServiceIntent } from "./moves.ts";
-import { scaled, wholeWeights } from "./shares.ts";
+import { inFileNumbers, scaled, wholeWeights } from "./shares.ts";
 
 /** The rule that bound a weight. The first six are the only ones that make 0. */
 export type WeightRule =
@@ -146,7 +146,7 @@ function scaleOf(placed: readonly Position[], { drains }: ServiceIntent): number
   const ideals = placed.map(ideal);
   const moving = placed.some((p) => p.given > 0 || p.taken > 0);
   const shifting = drains.some((drain) => isActive(drain) && drain.step > 0);
-  return moving && (shifting || !ideals.every(Number.isInteger)) ? wholeWeights(ideals).scale : 1;
+  return moving && (shifting || !inFileNumbers(ideals)) ? wholeWeights(ideals).scale : 1;
 }
 
 /** May get clients as far as health and operators are concerned. */

@@ -30,6 +30,14 @@ export function wholeWeights(ideals: readonly number[]): WholeWeights {
   return best ?? rounded(ideals, busy / sum, sum);
 }
 
+/** The most a file may say. */
+const MOST_WEIGHT = 65_535;
+
+/** Whether a file can say these: what stands for good is written in such numbers, however long their cycle. */
+export function inFileNumbers(ideals: readonly number[]): boolean {
+  return ideals.every((x) => Number.isInteger(x) && x <= MOST_WEIGHT);
+}
+
 /** Connections until the kernel's wrr begins anew: sum of the weights over their greatest common divisor. 0 if nobody has weight. */
 export function cycleOf(weights: readonly number[]): number {
   const divisor = weights.reduce(gcd, 0);
