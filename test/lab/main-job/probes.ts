@@ -22,8 +22,9 @@ export function probesOf(log: readonly LogLine[], endpoint: string): readonly Pr
 export interface Turn {
   readonly at: number;
   readonly to: "up" | "down";
-  /** The probe that settled it. */
+  /** The probe that settles it, and which one of all it is, from 1. */
   readonly words: string;
+  readonly nth: number;
 }
 
 /** When the promised rules turn the verdict, from nothing but the probes: the first pass, then `fall` failures in a row, then `rise` passes in a
@@ -35,7 +36,7 @@ export function turnsOf(
   const turns: Turn[] = [];
   let up: boolean | undefined;
   let against = 0;
-  for (const { endedAt, outcome, words } of probes) {
+  for (const [i, { endedAt, outcome, words }] of probes.entries()) {
     if (outcome === "inconclusive") continue;
     const passed = outcome === "pass";
     if (passed === up) {
@@ -46,7 +47,19 @@ export function turnsOf(
     if (++against < needed) continue;
     up = passed;
     against = 0;
-    turns.push({ at: endedAt, to: passed ? "up" : "down", words });
+    turns.push({ at: endedAt, to: passed ? "up" : "down", words, nth: i + 1 });
   }
   return turns;
+}
+
+/** After how many probes of the endpoint the director said each time that a server's check is now up, or down. */
+export function toldAfter(
+  log: readonly LogLine[],
+  endpoint: string,
+  server: { readonly service: string; readonly server: string },
+): readonly { readonly nth: number; readonly to: unknown }[] {
+  return log.flatMap((line, i) => {
+    if (line.kind !== "server" || line.service !== server.service || line.server !== server.server) return [];
+    return [{ nth: probesOf(log.slice(0, i), endpoint).length, to: line.to }];
+  });
 }

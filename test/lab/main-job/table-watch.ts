@@ -5,13 +5,15 @@ import type { Seen, Weights } from "./watcher.ts";
 /** A look that is later than this shows that the whole machine stood still: nothing else was done in that time either. */
 const STALL_MS = 50;
 const everyMs = Number(process.argv[2]);
-const seen: { at: number; table: Weights }[] = [];
+const seen: { before: number; at: number; table: Weights }[] = [];
 let last = "";
 let looks = 0;
 const stalls: { from: number; to: number }[] = [];
 let lookedAt: number | undefined;
+let begunAt = 0;
 
 function lookNow(): void {
+  const [before, begun] = [begunAt, Date.now()];
   const table: Record<string, Record<string, number>> = {};
   for (const [service, { servers }] of Object.entries(kernelTable())) {
     const weights: Record<string, number> = {};
@@ -24,8 +26,9 @@ function lookNow(): void {
   if (lookedAt !== undefined && at - lookedAt > everyMs + STALL_MS) stalls.push({ from: lookedAt, to: at });
   lookedAt = at;
   const text = JSON.stringify(table);
-  if (text !== last) seen.push({ at, table });
+  if (text !== last) seen.push({ before, at, table });
   last = text;
+  begunAt = begun;
 }
 
 process.on("message", () => {

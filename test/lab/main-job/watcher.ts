@@ -10,8 +10,9 @@ export interface Seen {
   readonly looks: number;
   /** Between looks that lay further apart than was asked for: the processor was busy with others, inside the machine or outside. */
   readonly stalls: readonly { readonly from: number; readonly to: number }[];
-  /** `at` is the end of the look that first showed it, in milliseconds since 1970. */
-  readonly changes: readonly { readonly at: number; readonly table: Weights }[];
+  /** `at` is the end of the look that first showed it, `before` the begin of the one before, which showed something else; in milliseconds since
+   *  1970. The change itself lies between the two. */
+  readonly changes: readonly { readonly before: number; readonly at: number; readonly table: Weights }[];
 }
 
 export interface Watcher {
@@ -54,9 +55,4 @@ export function weightsOver(
 /** The longest time without a look, in milliseconds: what was true for less may not have been seen. */
 export function longestStall({ stalls }: Seen): number {
   return Math.max(0, ...stalls.map(({ from, to }) => to - from));
-}
-
-/** How much of this span the machine stood still. Of its looks; what waits for the processor like they do may add as much. */
-export function stalledWithin({ stalls }: Seen, from: number, to: number): number {
-  return stalls.reduce((sum, stall) => sum + Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from)), 0);
 }
