@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { advanceAll, type DrainContext } from "../../src/director/drains.ts";
+import { entriesOf } from "../../src/director/places.ts";
+import type { Config } from "../../src/model/config.ts";
+import type { Service } from "../../src/model/service.ts";
+import type { Drain } from "../../src/policy/drain.ts";
+import { EMPTY_INTENT } from "../../src/policy/intent.ts";
+import { at, drain, ended, key, mono, paused, shifting, stand } from "../policy/drains.ts";
+import { frontend, server, service } from "../support/services.ts";
+
+const APP1 = "10.0.0.1:80";
+const APP2 = "10.0.0.2:80";
+const pool = (name: string, vip: string): Service =>
+  service([server(APP1), server(APP2)], { name, frontends: [frontend(`tcp ${vip}:80`)] });
+const WEB = pool("web", "192.0.2.10");
+const API = pool("api", "192.0.2.11");
+const config = { services: [WEB, API] } as unknown as Config;
+
+/** Of one machine in both services, unless told otherwise. */
+const of = (home: Service, id: string, given: Partial<Drain>): Drain =>
+  drain({
+    id,
+    service: entriesOf(home),
+    serviceName: home.name,
+    from: [key(APP1)],
+    to: [],
+    configured: { [key(APP1)]: 100 },
+    parent: { id: "h-1", host: "app1" },
+    ...given,
+  });
+
+/** All drains after one look; `down` names services whose other server is down. */
+function looked(
+  now: number,
+  drains: readonly Drain[],
+  down: readonly Service[] = [],
+  storable = true,
+): readonly Drain[] {
+  const context = (home: Service): DrainContext => ({
+    service: home,
+    intent: { servers: new Map(), drains: drains.filter((d) => d.service.some((id) => entriesOf(home).includes(id))) },
+    condition: ({ key: id }) => ({
+      ready: id === APP1 || !down.includes(home),
+      connections: 0,
+      lingering: 0,
+      idle: false,
+      empty: false,
+    }),
+    now: at(now),
+    storable,
+  });
+  const { moved } = advanceAll(config, { ...EMPTY_INTENT, drains }, context, at(now), storable);
+  return drains.map((before) => moved.find((m) => m.before === before)?.after ?? before);
+}
+
+const FAILING = paused("new-down", { allDownSince: mono(0), was: "shifting" });
+const DONE: Partial<Drain> = { step: 10, phase: ended("done"), result: { given: { [key(APP1)]: 100 }, taken: {} } };
+
+describe("the drains of one machine", () => {
+  test("one goes back in the very pass in which the other takes a step: both are back", () => {
+    const after = looked(
+      60_000,
+      [of(WEB, "d-1", { step: 3, phase: shifting(60_000) }), of(API, "d-2", { step: 3, phase: FAILING })],
+      [API],
+    );
+    assert.deepEqual(
+      after.map((d) => d.phase.kind),
+      ["rolled-back", "rolled-back"],
+    );
+    assert.match(JSON.stringify(after[0]!.phase), /drain d-2 of the same machine was undone/);
+  });
+
+  test("the record of the one came to the disk and that of the other did not: the next look makes up for it", () => {
+    const phases = [shifting(9e9), paused("operator"), paused("restart")];
+    for (const phase of phases)
+      for (const cause of ["rolled-back", "failed"] as const) {
+        const after = looked(1, [of(WEB, "d-1", { phase: ended(cause) }), of(API, "d-2", { step: 3, phase })]);
+        assert.equal(after[1]!.phase.kind, "rolled-back");
+      }
+  });
+
+  test("one that is over goes back only together with the cause", () => {
+    const fresh = looked(60_000, [of(WEB, "d-1", DONE), of(API, "d-2", { step: 3, phase: FAILING })], [API]);
+    assert.deepEqual(
+      fresh.map((d) => d.phase.kind),
+      ["rolled-back", "rolled-back"],
+    );
+    // Somebody gave the server back to one service on purpose, a while ago.
+    const later = looked(60_000, [of(WEB, "d-1", DONE), of(API, "d-2", { phase: ended("rolled-back") })]);
+    assert.equal(stand(later[0]!), "done 10");
+  });
+
+  test("not while it cannot be recorded", () => {
+    const drains = [of(WEB, "d-1", DONE), of(API, "d-2", { phase: ended("failed") })];
+    assert.deepEqual(looked(1, drains, [], false), drains);
+  });
+
+  test("others have nothing to do with it: another machine, and drains without one", () => {
+    const alone = of(WEB, "d-1", { step: 3, phase: shifting(9e9), parent: undefined });
+    const other = of(WEB, "d-1", { step: 3, phase: shifting(9e9), parent: { id: "h-2", host: "app1" } });
+    for (const each of [alone, other])
+      assert.equal(
+        looked(60_000, [each, of(API, "d-2", { step: 3, phase: FAILING })], [API])[0]!.phase.kind,
+        "shifting",
+      );
+  });
+
+  test("one that was aborted, or whose service left the file, takes nobody with it", () => {
+    const after = looked(1, [
+      of(WEB, "d-1", { step: 3, phase: ended("aborted") }),
+      of(API, "d-2", { step: 3, phase: shifting(9e9) }),
+    ]);
+    assert.equal(stand(after[1]!), "shifting 3");
+  });
+});
