@@ -285,18 +285,19 @@ describe("what leaves the file", () => {
   });
 });
 
-test("scheduler, persistence and forwarding are edited in place: no entry is ever away", async () => {
+test("scheduler, persistence, weight and forwarding are edited in place: no entry is ever away", async () => {
   const machine = world();
   const check = "port: 80";
   const daemon = await machine.start(webConf([`a ${A}`, `b ${B}`], { check }));
   const before = machine.kernel.written.length;
   const service = ["scheduler: wlc", "persistence: { timeout: 60s }"];
-  await daemon.reload(webConf([`a ${A}`, `b ${B}`], { check, service }));
-  await daemon.reload(webConf(["a 10.0.0.1", "b 10.0.0.2"], { check, service: [...service, "forward: direct"] }));
-  assert.equal(await machine.weights(), BOTH_UP);
+  await daemon.reload(webConf([`a ${A} 50`, `b ${B}`], { check, service }));
+  await daemon.reload(webConf(["a 10.0.0.1 50", "b 10.0.0.2"], { check, service: [...service, "forward: direct"] }));
+  assert.equal(await machine.weights(), `${A} 50, ${B} 100`);
   assert.deepEqual(machine.kernel.written.slice(before), [
     "-E -t 192.0.2.10:80 -s wlc -p 60",
-    `-e -t 192.0.2.10:80 -r ${A} -g -w 100`,
+    `-e -t 192.0.2.10:80 -r ${A} -m -w 50`,
+    `-e -t 192.0.2.10:80 -r ${A} -g -w 50`,
     `-e -t 192.0.2.10:80 -r ${B} -g -w 100`,
   ]);
   assert.deepEqual(daemon.said("reconcile"), [], "what was written was not seen to be there");

@@ -43,6 +43,7 @@ describe("lowering waits for the raise it rests on", () => {
       [],
     ],
     ["less, not nothing", web(`${OLD} 100`), web(`${OLD} 1`, `${NEW} 100`), []],
+    ["one comes at weight 0: nobody to wait for", web(`${OLD} 100`), web(`${OLD} 0`, `${NEW} 0`), []],
     ["nobody comes: whoever wants nobody gets nobody", web(`${OLD} 100`), web(`${OLD} 0`), []],
     [
       "all of several go",
