@@ -17,7 +17,7 @@ describe("a start", () => {
     machine.servers.answer(B, "fail");
     const daemon = await machine.start(TWO);
     assert.equal(await machine.weights(), `${A} 100, ${B} 0`);
-    assert.deepEqual(daemon.said("server").sort(), [
+    assert.deepEqual([...daemon.said("server")].sort(), [
       "web a: scripted / unknown -> up",
       "web b: scripted / unknown -> down: connection refused",
     ]);
