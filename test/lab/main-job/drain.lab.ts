@@ -1,5 +1,5 @@
 // Old to new in ten steps, counted at each; then the way back with a third server that dies and a director that is killed in the midst of it.
-// lab: topology=routed servers=3 timeout=150
+// lab: topology=routed servers=3 timeout=200
 import assert from "node:assert/strict";
 import type { DrainStatus } from "../../../src/control/shapes.ts";
 import { kernelTable, startActors, startDirector, step, until, weights } from "../inside.ts";

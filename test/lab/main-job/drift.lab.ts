@@ -1,5 +1,5 @@
 // Somebody else changes our services with ipvsadm: put back within seconds and told with the command to use instead; a fight is left to him; report only tells.
-// lab: topology=routed servers=3 timeout=150
+// lab: topology=routed servers=3 timeout=200
 import assert from "node:assert/strict";
 import {
   type LogLine,

@@ -1,5 +1,5 @@
 // A life with its hazards: only observing, a second director, killed with its state lost while the kernel's table cannot be read, and an end that hangs.
-// lab: topology=routed servers=2 timeout=150
+// lab: topology=routed servers=2 timeout=200
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 // Reloads: what is bad or takes away too much changes nothing; a wrong check path moves no weight; a server that leaves keeps its connections, one that comes earns its weight first.
-// lab: topology=routed servers=3 timeout=150
+// lab: topology=routed servers=3 timeout=200
 import assert from "node:assert/strict";
 import type { ReloadReply } from "../../../src/control/shapes.ts";
 import {

@@ -1,5 +1,5 @@
 // A server turns sick in three ways, and well again: its weight follows when the rules say so, its open connections live on, new ones go elsewhere; UDP too.
-// lab: topology=routed servers=3 timeout=120
+// lab: topology=routed servers=3 timeout=200
 import assert from "node:assert/strict";
 import { must, savedRules, setTable, startActors, startDirector, step, sysctl, until, weights } from "../inside.ts";
 import { serverStatus, status } from "./api.ts";

@@ -1,5 +1,5 @@
 // An ipvsadm that hangs, dies half way, fails or is missing: health goes on, and the table catches up without false alarm. An entry that the kernel refuses stays alone with it.
-// lab: topology=routed servers=3 timeout=150
+// lab: topology=routed servers=3 timeout=200
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { run, savedRules, setTable, shell, startActors, startDirector, step, until, weights } from "../inside.ts";
