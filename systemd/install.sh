@@ -88,6 +88,7 @@ uninstall() {
     run rm "$unit"
     run systemctl daemon-reload
   fi
+  if [ -e /var/cache/director ]; then run rm -r /var/cache/director; fi
   if [ -e "$users" ]; then run rm "$users"; fi
   if [ "$(readlink -- "$command")" = "$root/bin/director" ]; then run rm "$command"; fi
   say "removed. Left as they are: the kernel's table (ipvsadm -Ln), /etc/director, /var/lib/director, user and group director, $root."

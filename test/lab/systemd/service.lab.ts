@@ -1,11 +1,12 @@
 // director as a service: installed as documented, started, commanded, reloaded, restarted, taken away.
 // lab: topology=routed servers=2 systemd timeout=400
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { must, shell, startActors, until, weights } from "../inside.ts";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { must, run, shell, startActors, until, weights } from "../inside.ts";
 import {
   as,
   bringCheckout,
+  checkout,
   configFile,
   configure,
   install,
@@ -41,25 +42,48 @@ await rs1.listen({ kind: "http", name: "old", port: 80 });
 const fresh = await rs2.listen({ kind: "http", name: "new", port: 80 });
 const begin = Date.now();
 
+step("what would not work is refused before anything is done", async () => {
+  for (const [where, said] of [
+    ["/home/op/director", /sees nothing below \/home/],
+    ["/tmp/director", /\/tmp of its own/],
+  ] as const) {
+    await shell(`mkdir -p ${where}; mount --bind ${checkout} ${where}`);
+    const { code, stdout, stderr } = await run([`${where}/systemd/install.sh`]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, said);
+    await must(["umount", where]);
+  }
+  const user = await run(["setpriv", "--reuid=65534", "--clear-groups", `${checkout}/systemd/install.sh`]);
+  assert.deepEqual([user.code, user.stdout], [1, ""]);
+  assert.match(user.stderr, /needs root/);
+  writeFileSync("/usr/bin/director", "somebody else's\n");
+  const taken = await install();
+  assert.deepEqual([taken.code, taken.stdout], [1, ""]);
+  assert.match(taken.stderr, /\/usr\/bin\/director is there and not a link/);
+  rmSync("/usr/bin/director");
+  assert.deepEqual(
+    ["/etc/director", "/etc/systemd/system/director.service"].map((path) => existsSync(path)),
+    [false, false],
+  );
+});
+
 step("without a configuration it is installed and not started; what is asked for is said", async () => {
   const { code, stdout, stderr } = await install();
   assert.equal(code, 0, stdout + stderr);
-  console.log(stdout);
   assert.match(stdout, /installed, not started: there is no \/etc\/director\/director\.conf/);
   assert.equal((await show("ActiveState")).ActiveState, "inactive");
   assert.equal((await systemctl("is-enabled", "director")).code, 1);
   assert.match(await must(["getent", "passwd", "director"]), /:\/var\/lib\/director:\/usr\/sbin\/nologin/);
 });
 
-if (!process.env.SKIP)
-  step("a configuration with an error is named, and nothing is started", async () => {
-    configure(plain().replace("vip:", "vipp:"));
-    const { code, stderr } = await install();
-    assert.equal(code, 1);
-    assert.match(stderr, /director\.conf:5:5: services\[0\]\.vipp: unknown key/);
-    assert.match(stderr, /installed, not started/);
-    assert.equal((await show("ActiveState")).ActiveState, "inactive");
-  });
+step("a configuration with an error is named, and nothing is started", async () => {
+  configure(plain().replace("vip:", "vipp:"));
+  const { code, stderr } = await install();
+  assert.equal(code, 1);
+  assert.match(stderr, /director\.conf:5:5: services\[0\]\.vipp: unknown key/);
+  assert.match(stderr, /installed, not started/);
+  assert.equal((await show("ActiveState")).ActiveState, "inactive");
+});
 
 step("started: systemd waits for the first verdicts, the table and the sockets", async () => {
   // Its check ends by its own deadline: the verdict takes 3 s.
@@ -144,7 +168,6 @@ step("systemctl reload fails with the file's problems, and the old file stays in
   assert.match(StatusText, /^1 service, 2 servers; the last reload was refused/);
   assert.deepEqual([await mainPid(), weights(VIP)], before);
   const said = (await journal(from)).filter(({ message }) => message.includes("/etc/director/director.conf:6:"));
-  console.log(said);
   assert.match(said[0]!.message, /\/etc\/director\/director\.conf:6:20: services\[0\]\.check\.type: /);
 });
 
@@ -202,7 +225,6 @@ step("control.group: a group director belongs to gets the socket, another is ref
   configure(plain("control: { group: others }"));
   assert.notEqual((await systemctl("restart", "director")).code, 0);
   const line = await journaled(from, /control\.sock to group others: .*director must belong to that group/);
-  console.log(line);
   assert.ok(line.priority <= 3);
 });
 

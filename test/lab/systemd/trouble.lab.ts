@@ -1,7 +1,7 @@
 // What systemd does about a director that crashes, hangs, has a bad file, or an ipvsadm that fails; and what it leaves alone.
-// lab: topology=routed servers=1 systemd timeout=600
+// lab: topology=routed servers=1 systemd timeout=400
 import assert from "node:assert/strict";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { must, run, shell, startActors, until, weights } from "../inside.ts";
 import {
   bringCheckout,
@@ -23,14 +23,16 @@ import {
 const VIP = "tcp:10.100.0.1:80";
 const SERVER = "10.9.1.2:80";
 const SERVES = JSON.stringify({ [SERVER]: 100 });
-const WATCHDOG_MS = 6000;
+const WATCHDOG_MS = 8000;
+/** A call that hangs lasts longer than two periods. */
+const IPVSADM_TIMEOUT_MS = 18_000;
 
 /** Stands for ipvsadm and does what the file beside it says. */
 const IPVSADM = "/usr/local/sbin/moody-ipvsadm";
 const mood = (word: "works" | "fails" | "hangs") => writeFileSync("/run/ipvsadm-mood", word);
 
 const good = `
-ipvs: { command: ${IPVSADM}, resync: 1s }
+ipvs: { command: ${IPVSADM}, timeout: ${IPVSADM_TIMEOUT_MS}ms, resync: 1s }
 services:
   - name: web
     vip: 10.100.0.1:80
@@ -42,10 +44,10 @@ writeFileSync(
   IPVSADM,
   `#!/bin/sh
 case $(cat /run/ipvsadm-mood) in
-  works) exec /usr/sbin/ipvsadm "$@" ;;
   fails) echo "no ipvsadm today" >&2; exit 1 ;;
-  hangs) sleep 600 ;;
+  hangs) while [ "$(cat /run/ipvsadm-mood)" = hangs ]; do sleep 1; done ;;
 esac
+exec /usr/sbin/ipvsadm "$@"
 `,
   { mode: 0o755 },
 );
@@ -74,19 +76,39 @@ step("it starts where ip_vs was not loaded: its unit sees to that", async () => 
   assert.deepEqual(weights(VIP), { [SERVER]: 100 });
 });
 
-step("five crashes in a row: each time it is back, the table stood, and was taken over as it was", async () => {
+step("a stop ends in order, says so first, and leaves the table", async () => {
+  await must(["systemd-analyze", "log-level", "debug"]);
+  const from = Date.now();
+  const tookMs = await order("stop", "director");
+  await must(["systemd-analyze", "log-level", "info"]);
+  const { Result, ExecMainStatus } = await show("Result", "ExecMainStatus");
+  const said = (await journal(from)).map(({ message }) => message);
+  console.log({ stopMs: tookMs });
+  assert.deepEqual([Result, ExecMainStatus], ["success", "0"]);
+  assert.ok(
+    said.some((message) => /Got notification message from PID \d+ \(STOPPING=1/.test(message)),
+    said.join("\n"),
+  );
+  assert.ok(said.some((message) => /^SIGTERM: stopping; the table stays as it is$/.test(message)));
+  assert.ok(tookMs < 15_000, `${tookMs} ms`);
+  assert.deepEqual(weights(VIP), { [SERVER]: 100 });
+});
+
+step("ended five times in a row, it is back each time; the table stood, and was taken over as it was", async () => {
+  assert.notEqual(readdirSync("/var/cache/director").length, 0);
+  const startMs = await order("start", "director");
   const from = Date.now();
   const table = sampling(() => JSON.stringify(weights(VIP)));
   const pids = [await mainPid()];
   const outages: number[] = [];
-  for (let crash = 1; crash <= 5; crash++) {
+  for (const signal of ["SIGKILL", "SIGKILL", "SIGTERM", "SIGSEGV", "SIGKILL"] as const) {
     const killedAt = performance.now();
-    process.kill(pids.at(-1)!, "SIGKILL");
+    process.kill(pids.at(-1)!, signal);
     pids.push(await restarted(pids.at(-1)!, 30_000));
     outages.push(Math.round(performance.now() - killedAt));
   }
   const samples = table();
-  console.log({ outagesMs: outages, samples: samples.length });
+  console.log({ startMs, outagesMs: outages, samples: samples.length });
   assert.equal(new Set(pids).size, 6);
   assert.deepEqual([...new Set(samples)], [SERVES]);
   assert.equal((await show("NRestarts")).NRestarts, "5");
@@ -103,7 +125,7 @@ step("a director whose event loop stands still is restarted by the watchdog", as
   const from = Date.now();
   const table = sampling(() => JSON.stringify(weights(VIP)));
   writeFileSync("/run/stand-still", String(pid));
-  await journaled(from, /Watchdog timeout \(limit 6s\)/, 30_000);
+  await journaled(from, /Watchdog timeout \(limit 8s\)/, 30_000);
   const bitten = Date.now() - from;
   await restarted(pid, 30_000);
   console.log({ watchdogAfterMs: bitten, backAfterMs: Date.now() - from });
@@ -117,60 +139,39 @@ step("a director whose event loop stands still is restarted by the watchdog", as
 
 for (const [word, said] of [
   ["fails", /no ipvsadm today; next try in/],
-  ["hangs", /did not end within 10000 ms and was killed.*next try in/],
+  ["hangs", /did not end within 18000 ms and was killed.*next try in/],
 ] as const)
   step(`an ipvsadm that ${word} for good is no reason to be restarted, and is said`, async () => {
     const pid = await mainPid();
     const from = Date.now();
     mood(word);
-    const line = await journaled(from, said, 30_000);
+    const line = await journaled(from, said, 40_000);
     assert.equal(line.priority, 3);
-    // One call that hangs lasts longer than the watchdog's period, let alone the passes after it.
-    await until("several periods have passed", () => Date.now() - from > 3 * WATCHDOG_MS, { timeoutMs: 30_000 });
-    const { ActiveState, MainPID, NRestarts, StatusText } = await show(
-      "ActiveState",
-      "MainPID",
-      "NRestarts",
-      "StatusText",
-    );
-    console.log({ word, StatusText, afterMs: Date.now() - from, line: line.message });
-    assert.deepEqual([ActiveState, Number(MainPID)], ["active", pid], `restarted ${NRestarts} times`);
+    await until("two periods have passed", () => Date.now() - from > 2.2 * WATCHDOG_MS, { timeoutMs: 30_000 });
+    const statusText = async () => (await show("StatusText")).StatusText;
+    const trouble = /^1 service, 1 server; the IPVS table cannot be kept: .*moody-ipvsadm/;
+    await until("systemctl status names it", async () => trouble.test(await statusText()), { everyMs: 500 });
+    const { ActiveState, MainPID } = await show("ActiveState", "MainPID");
+    console.log({ ipvsadm: word, foundAliveAfterMs: Date.now() - from, periodMs: WATCHDOG_MS, said: line.message });
+    assert.deepEqual([ActiveState, Number(MainPID)], ["active", pid]);
     assert.deepEqual(
       (await journal(from)).filter(({ message }) => /Watchdog/.test(message)),
       [],
     );
     mood("works");
-    await until("it works again", async () => !/ipvsadm/.test((await show("StatusText")).StatusText), {
-      timeoutMs: 30_000,
-    });
+    const well = async () => (await statusText()) === "1 service, 1 server";
+    await until("it works again", well, { timeoutMs: 30_000, everyMs: 1000 });
   });
 
-step("a stop takes a second or two, says so first, and leaves the table", async () => {
-  await must(["systemd-analyze", "log-level", "debug"]);
-  const from = Date.now();
-  const tookMs = await order("stop", "director");
-  await must(["systemd-analyze", "log-level", "info"]);
-  const { Result, ExecMainStatus } = await show("Result", "ExecMainStatus");
-  const said = (await journal(from)).map(({ message }) => message);
-  console.log({ stopMs: tookMs });
-  assert.deepEqual([Result, ExecMainStatus], ["success", "0"]);
-  assert.ok(
-    said.some((message) => /Got notification message from PID \d+ \(STOPPING=1/.test(message)),
-    said.join("\n"),
-  );
-  assert.ok(said.some((message) => /^SIGTERM: stopping; the table stays as it is$/.test(message)));
-  assert.ok(tookMs < 8000, `${tookMs} ms`);
-  assert.deepEqual(weights(VIP), { [SERVER]: 100 });
-});
-
 step("a stop during the start works at once, though ipvsadm hangs", async () => {
+  await order("stop", "director");
   mood("hangs");
   await order("start", "--no-block", "director");
   await until("it is under way", () => existsSync("/run/director/control.sock"), { timeoutMs: 20_000 });
   assert.equal((await show("ActiveState")).ActiveState, "activating");
   const tookMs = await order("stop", "director");
   console.log({ stopDuringStartMs: tookMs });
-  assert.ok(tookMs < 8000, `${tookMs} ms`);
+  assert.ok(tookMs < 15_000, `${tookMs} ms`);
   assert.deepEqual(await show("ActiveState", "Result"), { ActiveState: "inactive", Result: "success" });
   assert.deepEqual(weights(VIP), { [SERVER]: 100 });
   mood("works");

@@ -73,7 +73,7 @@ export async function restarted(pid: number, timeoutMs = 20_000): Promise<number
       const { ActiveState, MainPID } = await show("ActiveState", "MainPID");
       return ActiveState === "active" && Number(MainPID) !== pid && Number(MainPID) > 0 ? Number(MainPID) : undefined;
     },
-    { timeoutMs, everyMs: 100 },
+    { timeoutMs, everyMs: 500 },
   );
 }
 
@@ -117,7 +117,7 @@ export function journaled(sinceMs: number, what: RegExp, timeoutMs = 15_000): Pr
   return until(
     `the journal has ${what}`,
     async () => (await journal(sinceMs)).find(({ message }) => what.test(message)),
-    { timeoutMs, everyMs: 200 },
+    { timeoutMs, everyMs: 1000 },
   );
 }
 
