@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect, isIP } from "node:net";
 import { dirname } from "node:path";
@@ -167,12 +167,12 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
+/** A socket file that nobody listens on is what a killed daemon leaves. Anything else that stands there is somebody's. */
 function removeStale(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isSocket()) throw new Error(`${path} is there and not a socket: name another path, or remove it first`);
+  unlinkSync(path);
 }
 
 function groupId(name: string): number {

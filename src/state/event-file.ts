@@ -19,13 +19,16 @@ export function eventFile<E extends { readonly seq: number }>(
 ): EventFile<E> {
   let lines: string[] = [];
   let bytes = 0;
+  /** A crash may have cut the last line off: what follows it begins on a line of its own. */
+  let torn = false;
   let writing: Promise<void> | undefined;
   let complained = false;
 
   async function write(): Promise<void> {
     while (lines.length > 0) {
-      const text = lines.join("");
+      const text = `${torn ? "\n" : ""}${lines.join("")}`;
       lines = [];
+      torn = false;
       try {
         if (bytes > MOST_BYTES) {
           await rename(path, `${path}.old`);
@@ -51,6 +54,7 @@ export function eventFile<E extends { readonly seq: number }>(
         bytes = 0;
       }
       const texts = [await readOr(`${path}.old`), await readOr(path)];
+      torn = texts[1] !== "" && !texts[1]!.endsWith("\n");
       const events = texts.flatMap((text) => text.split("\n").flatMap((line) => parsed<E>(line)));
       return events.slice(-count);
     },
