@@ -121,6 +121,10 @@ export function createDrainOrders(
         const service = findService(scope.name);
         if (!service.ok) return service;
       }
+      if (director.config().ipvs.mode === "observe" && !dryRun)
+        return refusal(
+          "ipvs.mode is observe: nothing is written, so nothing can be drained (--dry-run shows what would be)",
+        );
       const { requestId } = request;
       const retried = (intent: Intent): readonly Drain[] =>
         intent.drains.filter((d) => requestId !== undefined && d.requestId === requestId);

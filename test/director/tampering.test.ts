@@ -214,6 +214,26 @@ describe("mode: observe", () => {
     ]);
   });
 
+  test("no drain begins where nothing is written", async () => {
+    const machine = world();
+    const daemon = await machine.start(conf("repair", "observe"));
+    await machine.clock.advance(5_000);
+    const request = {
+      from: ["a"],
+      to: [],
+      pace: { kind: "now" },
+      policy: {},
+      add: false,
+      force: false,
+      reason: undefined,
+      requestId: undefined,
+    } as const;
+    const begun = await daemon.wait(daemon.director.startDrain({ kind: "service", name: "web" }, request, OPS, false));
+    assert.ok(!begun.ok);
+    assert.match(begun.error.problem, /mode is observe/);
+    assert.deepEqual(daemon.director.intent().drains, []);
+  });
+
   test("a reload to manage takes over, one to observe lets go", async () => {
     const machine = world();
     const daemon = await machine.start(conf("repair", "observe"));
