@@ -1,10 +1,10 @@
 import { type Forwarding, type QuorumMark, type Service, serviceKey } from "../model/service.ts";
 import type { CheckReader } from "./checks.ts";
-import type { Addition } from "./parse.ts";
 import { aboveServers, draftServer, type ServerDraft } from "./draft.ts";
 import { frontendsOf, type WrittenFrontend } from "./frontends.ts";
 import { inheritedChecks, mergedService, protocolOf, serverItems } from "./levels.ts";
 import { NOT_YET, NOT_YET_WORDS } from "./not-yet.ts";
+import type { Addition } from "./parse.ts";
 import type { Pools } from "./pools.ts";
 import type { Problems } from "./problems.ts";
 import { persistenceOf, schedulerFlags, udpOnly } from "./scheduling.ts";
