@@ -1,5 +1,5 @@
 import type { RealServer, ServerKey, Service } from "../model/service.ts";
-import type { Drain, Participant } from "./drain.ts";
+import { type Drain, isActive, type Participant } from "./drain.ts";
 import { shift } from "./drain-shift.ts";
 import type { ServerIntent } from "./intent.ts";
 
@@ -50,25 +50,53 @@ export function positions(
   condition: (server: RealServer) => Condition,
   before?: (drain: Drain, participants: ReadonlyMap<ServerKey, Participant>) => void,
 ): Positions {
-  const result = new Map<ServerKey, Position>();
+  const conditions = new Map(service.servers.map((server) => [server.key, condition(server)]));
+  const alone = new Set<Drain>();
+  for (;;) {
+    const { placed, upon } = applied(service, intent, conditions, alone);
+    // What the rest of a pool can carry is known in the end only: a later drain may have moved its weight to a server that is dead by now.
+    const next = intent.drains.findLast((drain) => !alone.has(drain) && !restServes(drain, placed, conditions));
+    if (!next) {
+      for (const [drain, participants] of upon) before?.(drain, participants);
+      return placed;
+    }
+    alone.add(next);
+  }
+}
+
+/** @param alone drains whose rest has no weight in the end */
+function applied(
+  service: Service,
+  intent: ServiceIntent,
+  conditions: ReadonlyMap<ServerKey, Condition>,
+  alone: ReadonlySet<Drain>,
+): { readonly placed: Positions; readonly upon: readonly (readonly [Drain, ReadonlyMap<ServerKey, Participant>])[] } {
+  const placed = new Map<ServerKey, Position>();
+  const upon: (readonly [Drain, ReadonlyMap<ServerKey, Participant>])[] = [];
   for (const server of service.servers) {
     const base = baseWeight(server, intent.servers.get(server.key));
-    result.set(server.key, { configured: server.weight, base, given: 0, taken: 0 });
+    placed.set(server.key, { configured: server.weight, base, given: 0, taken: 0 });
   }
   for (const drain of intent.drains) {
     const participants = new Map<ServerKey, Participant>();
-    for (const server of service.servers) {
-      const position = result.get(server.key)!;
-      const { name, key } = server;
+    for (const { name, key } of service.servers) {
+      const position = placed.get(key)!;
       const { configured, base } = position;
-      participants.set(key, { name, configured, base, weight: ideal(position), ...condition(server) });
+      const weight = alone.has(drain) && !drain.from.includes(key) ? 0 : ideal(position);
+      participants.set(key, { name, configured, base, weight, ...conditions.get(key)! });
     }
-    before?.(drain, participants);
+    upon.push([drain, participants]);
     const { given, taken } = shift(drain, participants);
-    for (const [key, position] of result) {
+    for (const [key, position] of placed) {
       const more = { given: position.given + (given[key] ?? 0), taken: position.taken + (taken[key] ?? 0) };
-      result.set(key, { ...position, ...more });
+      placed.set(key, { ...position, ...more });
     }
   }
-  return result;
+  return { placed, upon };
+}
+
+/** Whether the rest of the pool has somebody to serve in the place of the olds, where it is the rest that takes over. */
+function restServes(drain: Drain, placed: Positions, conditions: ReadonlyMap<ServerKey, Condition>): boolean {
+  if (!isActive(drain) || drain.step === 0 || drain.to.length > 0 || drain.policy.allowEmpty) return true;
+  return [...placed].some(([key, p]) => !drain.from.includes(key) && ideal(p) > 0 && conditions.get(key)!.ready);
 }

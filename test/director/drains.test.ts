@@ -1,14 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { advanceAll, type DrainContext } from "../../src/director/drains.ts";
+import { advanceAll, type DrainContext, viewFor } from "../../src/director/drains.ts";
 import { entriesOf } from "../../src/director/places.ts";
+import type { ServerVerdict } from "../../src/health/server.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { Service } from "../../src/model/service.ts";
+import { decide } from "../../src/policy/desired.ts";
 import type { Drain } from "../../src/policy/drain.ts";
+import { advance } from "../../src/policy/drain-machine.ts";
 import { EMPTY_INTENT } from "../../src/policy/intent.ts";
-import { at, drain, ended, key, mono, paused, shifting, stand } from "../policy/drains.ts";
+import { at, drain, draining, ended, key, mono, paused, shifting, stand } from "../policy/drains.ts";
 import { frontend, server, service } from "../support/services.ts";
 
+const UP: ServerVerdict = { kind: "no-check" };
+const DOWN: ServerVerdict = { kind: "down", since: mono(0), reason: "connection refused" };
+const BUSY = { connections: 3, lingering: 0, idle: false, empty: false };
 const APP1 = "10.0.0.1:80";
 const APP2 = "10.0.0.2:80";
 const pool = (name: string, vip: string): Service =>
@@ -112,5 +118,49 @@ describe("the drains of one machine", () => {
       of(API, "d-2", { step: 3, phase: shifting(9e9) }),
     ]);
     assert.equal(stand(after[1]!), "shifting 3");
+  });
+});
+
+describe("the rest of the pool takes over, and a later drain has moved its weight on", () => {
+  const APP3 = "10.0.0.3:80";
+  const web = service([server(APP1), server(APP2), server(`${APP3} 0`)]);
+  /** app1 -> the rest waits for connections; app2 -> app3 is done. */
+  const drains: readonly Drain[] = [
+    drain({ id: "d-1", from: [key(APP1)], to: [], step: 10, phase: draining(), configured: { [key(APP1)]: 100 } }),
+    drain({
+      id: "d-2",
+      from: [key(APP2)],
+      to: [key(APP3)],
+      step: 10,
+      phase: ended("done"),
+      configured: { [key(APP2)]: 100, [key(APP3)]: 0 },
+      result: { given: { [key(APP2)]: 100 }, taken: { [key(APP3)]: 100 } },
+    }),
+  ];
+  const seen = (down: readonly string[]) => {
+    const intent = { servers: new Map(), drains };
+    const context = {
+      service: web,
+      intent,
+      condition: ({ name }: { readonly name: string }) => ({ ...BUSY, ready: !down.includes(name) }),
+      now: at(1),
+      storable: true,
+    };
+    const weights = [...decide(web, intent, ({ name }) => (down.includes(name) ? DOWN : UP)).values()].map(
+      (d) => d.weight,
+    );
+    const { drain: next } = advance(drains[0]!, viewFor(drains[0], context));
+    return { weights, next };
+  };
+
+  test("that one is up: all is well", () => {
+    assert.deepEqual(seen([]).weights, [0, 0, 100]);
+    assert.equal(seen([]).next, drains[0]);
+  });
+
+  test("that one dies: nobody would serve, so the old has its weight back at once, and its drain is paused", () => {
+    const { weights, next } = seen([APP3]);
+    assert.deepEqual(weights, [100, 0, 0]);
+    assert.equal(stand(next), "paused new-down 10");
   });
 });
