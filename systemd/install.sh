@@ -52,16 +52,31 @@ check() {
 
 install() {
   check
-  [ -d "$root/node_modules/yaml" ] || (cd "$root" && run npm ci --omit=dev)
+  packages_fit || (cd "$root" && run npm ci --omit=dev)
   run mkdir -p /etc/sysusers.d /etc/director
   run cp "$root/systemd/director.sysusers" "$users"
   run systemd-sysusers "$users"
   run ln -sfn "$root/bin/director" "$command"
-  [ -e "$config" ] || as_director "$command" --version >/dev/null ||
+  as_director "$command" --version >/dev/null ||
     stop "user director cannot run $command: everything in $root and above it must be readable for others (chmod -R o+rX $root)"
   run cp "$root/systemd/director.service" "$unit"
   run systemctl daemon-reload
   start
+}
+
+# Whether node_modules is what package-lock.json says: an update may have changed that. Packages for other machines are missing rightly.
+packages_fit() {
+  (
+    cd "$root"
+    PATH=$root/node_modules/.bin:$PATH
+    node -e '
+      const packages = (file) => JSON.parse(require("fs").readFileSync(file)).packages;
+      const have = packages("node_modules/.package-lock.json");
+      for (const [name, { version, dev, optional }] of Object.entries(packages("package-lock.json"))) {
+        if (name === "" || dev || (optional && !have[name])) continue;
+        if (!have[name] || have[name].version !== version) process.exit(1);
+      }'
+  ) 2>/dev/null
 }
 
 start() {

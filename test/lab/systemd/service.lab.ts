@@ -67,6 +67,15 @@ step("what would not work is refused before anything is done", async () => {
   );
 });
 
+step("a checkout that user director cannot read is found out", async () => {
+  await must(["chmod", "0700", checkout]);
+  const { code, stderr } = await install();
+  await must(["chmod", "0755", checkout]);
+  assert.equal(code, 1);
+  assert.match(stderr, /user director cannot run \/usr\/bin\/director: .*chmod -R o\+rX \/opt\/director/);
+  assert.equal(existsSync("/etc/systemd/system/director.service"), false);
+});
+
 step("without a configuration it is installed and not started; what is asked for is said", async () => {
   const { code, stdout, stderr } = await install();
   assert.equal(code, 0, stdout + stderr);
