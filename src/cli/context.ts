@@ -2,7 +2,7 @@ import { userInfo } from "node:os";
 import { type Client, createClient } from "../control/client.ts";
 import type { Millis } from "../model/time.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
-import { type Output, processOutput } from "./output.ts";
+import type { Output } from "./output.ts";
 
 /** How commands end. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 69, badConfig: 78 } as const;
@@ -28,6 +28,12 @@ export interface Context {
   readonly abort: () => void;
 }
 
+/** What a command has of the process it runs in. */
+export interface Surroundings {
+  readonly out: Output;
+  readonly env: NodeJS.ProcessEnv;
+}
+
 export interface GlobalOptions {
   readonly socket?: string;
   readonly json?: boolean;
@@ -40,14 +46,16 @@ export function socketPath(options: GlobalOptions, environment: NodeJS.ProcessEn
   return options.socket ?? (environment.DIRECTOR_SOCKET || undefined) ?? further ?? DEFAULT_SOCKET;
 }
 
-export function createContext(options: GlobalOptions, socket = socketPath(options, process.env)): Context {
+/** @param further the socket as something else names it, see socketPath */
+export function createContext({ out, env }: Surroundings, options: GlobalOptions, further?: string): Context {
   const abort = new AbortController();
   const json = options.json === true;
+  const socket = socketPath(options, env, further);
   return {
     json,
-    out: processOutput(),
+    out,
     clock: systemClock,
-    client: createClient({ clock: systemClock, socket, actor: actor(process.env), printable: !json }),
+    client: createClient({ clock: systemClock, socket, actor: actor(env), printable: !json }),
     signal: abort.signal,
     abort: () => abort.abort(new Error("given up")),
   };

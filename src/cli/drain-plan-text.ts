@@ -3,37 +3,48 @@ import type { DrainPlan } from "../director/plan.ts";
 import { assertNever } from "../model/result.ts";
 import { formatDuration } from "../model/time.ts";
 import { type Cell, columns } from "./columns.ts";
-import { route } from "./drain-text.ts";
+import { pace, route } from "./drain-text.ts";
 import type { Paint } from "./output.ts";
-import { percent } from "./times.ts";
+import { percent, wait } from "./times.ts";
 
-/** What a dry run answers besides the drain as it would begin. */
-export type Plan = DrainPlan;
+/** What a dry run answers: the drain as it would begin, and what it would do. */
+export type Planned = DrainStatus & DrainPlan;
+
+interface Look {
+  readonly paint: Paint;
+  readonly width: number | undefined;
+}
 
 /** Of servers that take no part this many have a column of their own. */
 const MOST_OTHERS = 4;
 
-/** A dry run: every step with its time, shares and weights. */
-export function planText(
-  drain: DrainStatus & Partial<Plan>,
-  { paint, width }: { readonly paint: Paint; readonly width: number | undefined },
-): readonly string[] {
-  const { plan = [], warnings = [], sysctls = [], rate, steps, every, service } = drain;
-  const last = plan.at(-1)?.at ?? 0;
-  const head = `${paint("bold", service)}: ${route(drain)}: ${steps} ${steps === 1 ? "step" : "steps"}${
-    steps === 1 ? "" : `, one every ${formatDuration(every)}; the last after ${formatDuration(last)}`
-  }; then waits for open connections`;
+/** A dry run: for each service every step with its time, shares and weights, and what stands against it. */
+export function planText(drains: readonly Planned[], look: Look): readonly string[] {
+  const [first] = drains;
+  const together =
+    first?.parent === undefined
+      ? []
+      : [
+          `machine ${first.parent.host}: ${drains.length} ${drains.length === 1 ? "service" : "services"}; all of them or none`,
+          "",
+        ];
+  return [...together, ...drains.flatMap((drain) => [...servicePlan(drain, look), ""]), "dry run: nothing was changed"];
+}
+
+function servicePlan(drain: Planned, { paint, width }: Look): readonly string[] {
+  const { plan, warnings, sysctls, rate, service, ttlLeftMs } = drain;
+  const last = drain.steps === 1 ? "" : `; the last after ${formatDuration(plan.at(-1)?.at ?? 0)}`;
+  const undone = ttlLeftMs === undefined ? "" : `; undoes itself after ${wait(ttlLeftMs)}`;
   return [
-    head,
+    `${paint("bold", service)}: ${route(drain)}: ${pace(drain)}${last}; then waits for open connections${undone}`,
     ...(rate === undefined ? [] : [`at present ${Math.round(rate * 10) / 10} new connections a second`]),
     ...warnings.map((warning) => `${paint("yellow", "warning")}: ${warning}`),
     ...sysctls.map(sysctlLine),
-    ...table(drain, plan, paint, width),
-    "dry run: nothing was changed",
+    ...table(drain, paint, width),
   ];
 }
 
-function sysctlLine({ name, value, consequence }: Plan["sysctls"][number]): string {
+function sysctlLine({ name, value, consequence }: DrainPlan["sysctls"][number]): string {
   return `${name}${value === undefined ? "" : ` = ${value}`}: ${consequence}`;
 }
 
@@ -41,7 +52,8 @@ type Column =
   | { readonly kind: "server"; readonly name: string }
   | { readonly kind: "rest"; readonly names: readonly string[] };
 
-function table(drain: DrainStatus, plan: Plan["plan"], paint: Paint, width: number | undefined): readonly string[] {
+function table(drain: Planned, paint: Paint, width: number | undefined): readonly string[] {
+  const { plan } = drain;
   const shown = serverColumns(drain, Object.keys(plan[0]?.weights ?? {}));
   const names = ["after", "asked", "given", ...shown.map(titleOf), "wrr cycle"];
   const heading = names.map((text): Cell => ({ text, style: "dim" }));

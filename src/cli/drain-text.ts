@@ -1,10 +1,10 @@
 import type { DrainStatus } from "../control/shapes.ts";
 import { formatDuration } from "../model/time.ts";
-import { type Cell, columns, cut } from "./columns.ts";
+import { cut } from "./columns.ts";
 import type { Paint } from "./output.ts";
 import { age, clockTime, dateTime, percent, wait } from "./times.ts";
 
-interface Look {
+export interface Look {
   readonly paint: Paint;
   readonly width: number | undefined;
 }
@@ -49,13 +49,33 @@ export function standing(drain: DrainStatus, live: boolean): string {
   }
 }
 
-/** `40% asked, 39.6% given, 34 open on old`. */
-function shares({ asked, given, connections, from }: DrainStatus): string {
+/** `40% asked, 39.6% given, 34 open on old, 2 templates`. */
+function shares(drain: DrainStatus): string {
+  const { asked, given, connections, from } = drain;
   const parts = [`${percent(asked)} asked`];
   if (given !== undefined) parts.push(`${percent(given)} given`);
   if (connections !== undefined)
     parts.push(`${connections} open on ${from.length > 2 ? `${from.length} olds` : from.join(",")}`);
-  return parts.join(", ");
+  return [...parts, ...templates(drain)].join(", ");
+}
+
+/** Of persistence: clients that would come back to the olds. */
+function templates({ templates: count }: DrainStatus): readonly string[] {
+  return count ? [`${count} ${count === 1 ? "template" : "templates"}`] : [];
+}
+
+/** Of which machine's drains it is one; nothing for a drain by itself. */
+function machine({ parent }: DrainStatus): readonly string[] {
+  return parent ? [`machine ${parent.host} (${parent.id})`] : [];
+}
+
+/** What there is to say of a drain beside where it stands. */
+export function notes(drain: DrainStatus): readonly string[] {
+  return [...machine(drain), ...ttl(drain), ...templates(drain)];
+}
+
+function ttl({ ttlLeftMs }: DrainStatus): readonly string[] {
+  return ttlLeftMs === undefined ? [] : [`undoes itself in ${wait(ttlLeftMs)}`];
 }
 
 /** Two lines, or three where there is more to say. */
@@ -63,8 +83,8 @@ export function drainLines(drain: DrainStatus, { paint, width }: Look): readonly
   const state = standing(drain, true);
   const marked = drain.state === "paused" || drain.state === "failed" ? paint("yellow", state) : state;
   const lines = [
-    `${drain.id} ${paint("bold", drain.service)}: ${route(drain)}: ${marked}`,
-    `  ${bar(drain.asked, 20)} ${shares(drain)}`,
+    `${drain.id} ${paint("bold", drain.service)}: ${[route(drain), ...machine(drain)].join(", ")}: ${marked}`,
+    `  ${bar(drain.asked, 20)} ${[shares(drain), ...ttl(drain)].join(", ")}`,
   ];
   const because = drain.reason === undefined ? "" : `: ${drain.reason}`;
   if (drain.state === "paused") lines.push(`  ${drain.message}`);
@@ -75,49 +95,35 @@ export function drainLines(drain: DrainStatus, { paint, width }: Look): readonly
 /** Everything about one drain. */
 export function drainDetail(drain: DrainStatus, now: number, look: Look): readonly string[] {
   const because = drain.reason === undefined ? "" : `: ${drain.reason}`;
+  const closing = drain.inactive ? `, ${drain.inactive} inactive` : "";
+  const began = `begun ${age(now - drain.startedAt)} ago (${dateTime(drain.startedAt)}) by ${drain.actor}${because}`;
   return [
-    `${drain.id} ${look.paint("bold", drain.service)}: ${route(drain)}`,
+    `${drain.id} ${look.paint("bold", drain.service)}: ${[route(drain), ...machine(drain)].join(", ")}`,
     `  ${standing(drain, true)}`,
-    `  ${bar(drain.asked, 20)} ${shares(drain)}`,
-    `  ${drain.steps} steps, one every ${formatDuration(drain.every)}; begun ${age(now - drain.startedAt)} ago (${dateTime(drain.startedAt)}) by ${drain.actor}${because}`,
+    `  ${bar(drain.asked, 20)} ${shares(drain)}${closing}`,
+    `  ${pace(drain)}; ${began}`,
+    ...ttl(drain).map((line) => `  ${line}`),
     `  ${drain.message}`,
     ...drain.warnings.map((warning) => `  ${look.paint("yellow", "warning")}: ${warning}`),
   ];
 }
 
-/** All drains, newest last. */
-export function drainTable(drains: readonly DrainStatus[], now: number, { paint, width }: Look): readonly string[] {
-  if (drains.length === 0) return ["no drains"];
-  const heading = ["id", "service", "begun", "step", "asked", "given", "state", "from -> to"];
-  const rows = drains.map((d): readonly Cell[] => [
-    d.id,
-    d.service,
-    `${age(now - d.startedAt)} ago`,
-    `${d.step}/${d.steps}`,
-    percent(d.asked),
-    d.given === undefined ? "-" : percent(d.given),
-    stateCell(d),
-    route(d),
-  ]);
-  const dim = heading.map((text): Cell => ({ text, style: "dim" }));
-  return columns([dim, ...rows], { paint, width, right: new Set([3, 4, 5]) });
+/** `20 steps, one every 30s`. */
+export function pace({ steps, every }: Pick<DrainStatus, "steps" | "every">): string {
+  return steps === 1 ? "1 step" : `${steps} steps, one every ${formatDuration(every)}`;
 }
 
-function stateCell({ state, pausedBy, left }: DrainStatus): Cell {
-  switch (state) {
-    case "paused":
-      return { text: `PAUSED ${pausedBy ?? ""}`.trimEnd(), style: "yellow" };
-    case "failed":
-    case "rolled-back":
-      return { text: state, style: "red" };
-    case "done":
-      return left ? `done, ${left} left` : "done";
-    default:
-      return state;
-  }
+/** Of a service, where there has to be room for a bar beside it. */
+const LONGEST_NAME = 24;
+
+/** A line for each, drawn again and again; of several each says whose it is. */
+export function progressLines(drains: readonly DrainStatus[], width: number): readonly string[] {
+  if (drains.length === 1) return drains.map((drain) => progressLine(drain, width));
+  const names = Math.min(LONGEST_NAME, Math.max(...drains.map(({ service }) => service.length)));
+  return drains.map((drain) => `${cut(drain.service, names).padEnd(names)} ${progressLine(drain, width - names - 1)}`);
 }
 
-/** The one line that is drawn again and again. */
+/** Never longer than `width`. */
 export function progressLine(drain: DrainStatus, width: number): string {
   const { state, asked, given, connections, nextInMs } = drain;
   const parts: string[] = [];
@@ -129,6 +135,7 @@ export function progressLine(drain: DrainStatus, width: number): string {
     if (given !== undefined) parts.push(`${percent(given)} given`);
     if (connections !== undefined) parts.push(`${connections} open`);
   }
+  parts.push(...templates(drain));
   return cut(`${bar(asked, 16)} ${parts.join(", ")}`, width);
 }
 

@@ -13,6 +13,8 @@ export interface Output {
   readonly tty: boolean;
   /** Of the terminal, at the moment; undefined: no terminal, lines may be of any length. */
   columns(): number | undefined;
+  /** Likewise, how many lines it shows. */
+  rows(): number | undefined;
   readonly paint: Paint;
   /** Lines on stdout; each is ended. */
   print(...lines: readonly string[]): void;
@@ -20,26 +22,30 @@ export interface Output {
   write(text: string): void;
   /** Lines on stderr. */
   warn(...lines: readonly string[]): void;
+  /** From now on the command ends without a word when whoever reads stdout has enough of it (`director events | head`). What cannot be written for
+   *  another reason (a full disk) is a failure. */
+  endWithoutReader(): void;
 }
 
 export function processOutput(): Output {
   const { stdout, stderr, env } = process;
   return {
     tty: stdout.isTTY === true && env.TERM !== "dumb",
-    columns: () => (stdout.isTTY ? stdout.columns : undefined),
+    // A terminal that does not know its size says 0.
+    columns: () => (stdout.isTTY ? stdout.columns || undefined : undefined),
+    rows: () => (stdout.isTTY ? stdout.rows || undefined : undefined),
     paint: (style, text) => styleText(style, text, { stream: stdout }),
     print: (...lines) => void stdout.write(lines.map((line) => `${line}\n`).join("")),
     write: (text) => void stdout.write(text),
     warn: (...lines) => void stderr.write(lines.map((line) => `${line}\n`).join("")),
+    endWithoutReader,
   };
 }
 
 /** What shells show of a process that SIGPIPE ended, which Node ignores. */
 const ENDED_BY_SIGPIPE = 141;
 
-/** Whoever read our output has enough of it (`director events | head`): no reason for words. What cannot be written for another reason (a full
- *  disk) is a failure. */
-export function endWithoutReader(): void {
+function endWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(ENDED_BY_SIGPIPE);

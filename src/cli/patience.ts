@@ -1,14 +1,15 @@
 import { Unreachable } from "../control/client.ts";
 import type { Millis, MonotonicMs } from "../model/time.ts";
 import { type Context, pause } from "./context.ts";
+import { wait } from "./times.ts";
 
 /** A daemon that is being restarted is back within seconds. */
-export const PATIENCE_MS: Millis = 120_000;
+const PATIENCE_MS: Millis = 120_000;
 const RETRY_EVERY_MS: Millis = 500;
 
-/** For commands that wait: asks again while nobody answers, says so once, and gives up after PATIENCE_MS in a row. What may not be done twice must
+/** For commands that wait: asks again while nobody answers, says so once, and gives up after `patienceMs` in a row. What may not be done twice must
  *  not be asked this way. */
-export function patient({ out, clock, signal }: Context) {
+export function patient({ out, clock, signal }: Context, patienceMs: Millis = PATIENCE_MS) {
   let lostAt: MonotonicMs | undefined;
   return async function ask<T>(once: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -21,9 +22,9 @@ export function patient({ out, clock, signal }: Context) {
         if (!(error instanceof Unreachable)) throw error;
         const now = clock.now().mono;
         if (lostAt === undefined)
-          out.warn(`connection to director lost (${error.message}); trying again for up to ${PATIENCE_MS / 60_000}m`);
+          out.warn(`connection to director lost (${error.message}); trying again for up to ${wait(patienceMs)}`);
         lostAt ??= now;
-        if (now - lostAt >= PATIENCE_MS) throw error;
+        if (now - lostAt >= patienceMs) throw error;
       }
       await pause(clock, RETRY_EVERY_MS, signal);
       signal.throwIfAborted();

@@ -1,47 +1,53 @@
 import { type Argument, Command, CommanderError, Option } from "commander";
 import { systemClock } from "../runtime/clock.ts";
 import type { AdminOptions } from "./admin.ts";
+import { type CommandLine, REASON } from "./command-line.ts";
 import type { ConfigOptions } from "./config.ts";
-import type { Context, GlobalOptions } from "./context.ts";
-import { createContext } from "./context.ts";
-import type { DrainOptions, DrainWord } from "./drain.ts";
+import { createContext, type GlobalOptions, type Surroundings } from "./context.ts";
 import type { EventsOptions } from "./events.ts";
 import { failure } from "./failure.ts";
-import { endWithoutReader, processOutput } from "./output.ts";
+import { type Output, processOutput } from "./output.ts";
+import { drainCommands } from "./program-drains.ts";
 import type { ReloadOptions } from "./reload.ts";
 import type { StatusOptions } from "./status.ts";
 import { VERSION } from "./version.ts";
 
-/** The command line. Each command is loaded when it is called: `status` needs neither the parser of the file nor the probes. */
-export async function runCommandLine(argv: readonly string[]): Promise<number> {
+/** The command line; returns the exit code. Each command is loaded when it is called: `status` needs neither the parser of the file nor the
+ *  probes. */
+export async function runCommandLine(
+  argv: readonly string[],
+  surroundings: Surroundings = { out: processOutput(), env: process.env },
+): Promise<number> {
+  const { out } = surroundings;
   let exit = 0;
-  /** What a command's action does: its exit code becomes ours. */
-  const runs =
-    <A extends readonly unknown[]>(action: (...args: A) => Promise<number>) =>
-    async (...args: A): Promise<void> => {
-      endWithoutReader();
-      exit = await action(...args);
-    };
-  const program = described();
-  daemonCommand(program, (code) => {
+  const line: CommandLine = {
+    program: described(out),
+    surroundings,
+    runs:
+      (action) =>
+      async (...args) => {
+        out.endWithoutReader();
+        exit = await action(...args);
+      },
+    contextOf: (command) => createContext(surroundings, command.optsWithGlobals<GlobalOptions>()),
+  };
+  daemonCommand(line, (code) => {
     exit = code;
   });
-  seeing(program, runs);
-  serverCommands(program, runs);
-  drainCommands(program, runs);
-  configCommands(program, runs);
+  seeing(line);
+  serverCommands(line);
+  drainCommands(line);
+  configCommands(line);
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await line.program.parseAsync(argv, { from: "user" });
     return exit;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return failure(error, processOutput());
+    return failure(error, out);
   }
 }
 
-type Runs = <A extends readonly unknown[]>(action: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
-
-function described(): Command {
+function described(out: Output): Command {
   return new Command("director")
     .description("Health-checking director for Linux IPVS: probes real servers, sets weights, drains old to new.")
     .version(VERSION, "-V, --version", "print the version")
@@ -55,7 +61,12 @@ function described(): Command {
       subcommandTerm: (command) =>
         [command.name(), ...command.registeredArguments.map((argument) => bracketed(argument))].join(" "),
     })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "director: ")) })
+    .configureOutput({
+      writeOut: (text) => out.write(text),
+      // Whole lines, always.
+      writeErr: (text) => out.warn(text.replace(/\n$/, "")),
+      outputError: (text, write) => write(text.replace(/^error: /, "director: ")),
+    })
     .helpOption("-h, --help", "print this")
     .exitOverride()
     .showHelpAfterError("(--help shows what there is)")
@@ -63,7 +74,8 @@ function described(): Command {
       "after",
       `
 Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 69 daemon not reachable, 78 bad configuration.
-A drain that was waited for: 0 no connection left, 3 grace over with some left, 4 undone, 5 paused.`,
+A drain that was waited for: 0 no connection left, 3 grace over with some left, 4 undone, 5 paused.
+undrain: 0 healthy and at full weight, 1 refused, or not there in time.`,
     );
 }
 
@@ -76,11 +88,7 @@ function bracketed(argument: Argument): string {
   return argument.required ? `<${name}>` : `[${name}]`;
 }
 
-function contextOf(command: Command): Context {
-  return createContext(command.optsWithGlobals<GlobalOptions>());
-}
-
-function daemonCommand(program: Command, ended: (code: number) => void): void {
+function daemonCommand({ program }: CommandLine, ended: (code: number) => void): void {
   program
     .command("run")
     .description("the daemon")
@@ -91,14 +99,14 @@ function daemonCommand(program: Command, ended: (code: number) => void): void {
     });
 }
 
-function seeing(program: Command, runs: Runs): void {
+function seeing({ program, surroundings, runs, contextOf }: CommandLine): void {
   program
     .command("demo")
     .description("a failure, a recovery and a drain, live, in 25 seconds; needs no root and no daemon")
     .action(
       runs(async () => {
         const { demo } = await import("./demo.ts");
-        return demo(processOutput(), systemClock);
+        return demo(surroundings.out, systemClock);
       }),
     );
   program
@@ -136,9 +144,7 @@ function seeing(program: Command, runs: Runs): void {
     );
 }
 
-const REASON = ["--reason <text>", "why, for the log and for those who come after"] as const;
-
-function serverCommands(program: Command, runs: Runs): void {
+function serverCommands({ program, runs, contextOf }: CommandLine): void {
   const onServer = (name: string, description: string) =>
     program
       .command(name)
@@ -196,87 +202,8 @@ function serverCommands(program: Command, runs: Runs): void {
     );
 }
 
-function drainCommands(program: Command, runs: Runs): void {
-  const list = (text: string, before: readonly string[] = []) => [
-    ...before,
-    ...text.split(",").filter((part) => part !== ""),
-  ];
-  const drain = program
-    .command("drain")
-    .description("move weight from old servers to new ones, step by step")
-    .argument("[service]")
-    .option("--service <name>", "the service, if it is called like one of the commands below")
-    .option("--from <server,...>", "who gives its weight", list)
-    .option("--to <server,...>", "who takes it; without: the rest of the pool, by its own weights", list)
-    .option("--over <duration>", "how long the whole shift takes: 10m")
-    .option("--every <duration>", "from step to step: 30s")
-    .option("--min-capacity <share>", "refuse and pause below this share of the healthy weight (default: 50%)")
-    .option("--allow-empty", "the last server of the pool may go")
-    .option("--force", "accept a scheduler other than wrr")
-    .option("--dry-run", "print the steps, change nothing")
-    .option("--detach", "do not wait; print the id")
-    .option(...REASON)
-    .option("--request-id <id>", "the same order with the same id begins one drain only")
-    .action(
-      runs(async (service: string | undefined, options: DrainOptions, command: Command) => {
-        const commands = await import("./drain.ts");
-        return commands.drain(contextOf(command), service, options);
-      }),
-    );
-  // Wherever they stand, commander gives the options that both know to `drain`.
-  const own = (command: Command, ...known: readonly (keyof DrainOptions)[]): DrainOptions => {
-    const given: DrainOptions = drain.opts();
-    const strange = drain.options.find((option) => {
-      const key = option.attributeName() as keyof DrainOptions;
-      return given[key] !== undefined && !known.includes(key);
-    });
-    if (strange) command.error(`error: option '${strange.long}' has no meaning for drain ${command.name()}`);
-    return given;
-  };
-  drain
-    .command("list")
-    .description("all drains that are kept")
-    .action(
-      runs(async (_: unknown, command: Command) => {
-        own(command);
-        const { drainList } = await import("./drain.ts");
-        return drainList(contextOf(command));
-      }),
-    );
-  drain
-    .command("status")
-    .description("one drain, or all that are under way")
-    .argument("[id|service]")
-    .option("--wait", "watch it until it ends, with the exit codes of drain")
-    .action(
-      runs(async (name: string | undefined, options: { readonly wait?: boolean }, command: Command) => {
-        own(command);
-        const { drainStatus } = await import("./drain.ts");
-        return drainStatus(contextOf(command), name, options);
-      }),
-    );
-  const words: readonly (readonly [DrainWord, string])[] = [
-    ["pause", "hold it where it is"],
-    ["resume", "go on with a paused one"],
-    ["rollback", "the weights of before, at once; also after its end"],
-    ["abort", "end it where it is: shares stand"],
-  ];
-  for (const [word, description] of words)
-    drain
-      .command(word)
-      .description(description)
-      .argument("[id|service]", "may be left out if only one is under way")
-      .option(...REASON)
-      .action(
-        runs(async (name: string | undefined, _: unknown, command: Command) => {
-          const { reason } = own(command, "reason");
-          const { drainOrder } = await import("./drain.ts");
-          return drainOrder(contextOf(command), word, name, reason);
-        }),
-      );
-}
-
-function configCommands(program: Command, runs: Runs): void {
+function configCommands({ program, surroundings, runs }: CommandLine): void {
+  const { out } = surroundings;
   program
     .command("reload")
     .description("read the configuration anew; a bad one changes nothing")
@@ -286,7 +213,7 @@ function configCommands(program: Command, runs: Runs): void {
     .action(
       runs(async (_: unknown, command: Command) => {
         const { reload } = await import("./reload.ts");
-        return reload(command.optsWithGlobals<ReloadOptions>());
+        return reload(surroundings, command.optsWithGlobals<ReloadOptions>());
       }),
     );
   const config = program.command("config").description("look at configuration files; needs no daemon and no privilege");
@@ -298,7 +225,7 @@ function configCommands(program: Command, runs: Runs): void {
     .action(
       runs(async (file: string | undefined, _: unknown, command: Command) => {
         const { configTest } = await import("./config.ts");
-        return configTest(processOutput(), file, command.optsWithGlobals<ConfigOptions>());
+        return configTest(out, file, command.optsWithGlobals<ConfigOptions>());
       }),
     );
   config
@@ -310,7 +237,7 @@ function configCommands(program: Command, runs: Runs): void {
     .action(
       runs(async (file: string | undefined, _: unknown, command: Command) => {
         const { configShow } = await import("./config.ts");
-        return configShow(processOutput(), file, command.optsWithGlobals<ConfigOptions>());
+        return configShow(out, file, command.optsWithGlobals<ConfigOptions>());
       }),
     );
   config
@@ -319,7 +246,7 @@ function configCommands(program: Command, runs: Runs): void {
     .action(
       runs(async () => {
         const { configSchema } = await import("./config.ts");
-        return configSchema(processOutput());
+        return configSchema(out);
       }),
     );
 }

@@ -8,7 +8,7 @@ import {
   type GlobalOptions,
   pause,
   printJson,
-  socketPath,
+  type Surroundings,
   UsageError,
 } from "./context.ts";
 
@@ -24,10 +24,10 @@ const LOOK_EVERY_MS: Millis = 250;
 const BAD_CONFIGURATION = 422;
 
 /** `director reload`: the running director reads its file anew. 78 and every problem if the file is bad, 1 if it removes too much. */
-export async function reload(options: ReloadOptions): Promise<number> {
+export async function reload(surroundings: Surroundings, options: ReloadOptions): Promise<number> {
   const wait = options.wait === undefined ? undefined : waitTime(options.wait);
   const further = options.config === undefined ? undefined : await namedIn(options.config);
-  const context = createContext(options, socketPath(options, process.env, further));
+  const context = createContext(surroundings, options, further);
   const done = await ordered(context, options.force === true);
   if (typeof done === "number") return done;
   context.out.warn(...done.warnings.map((warning) => `warning: ${warning}`));

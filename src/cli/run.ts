@@ -34,8 +34,14 @@ const EX_CONFIG = 78;
 
 type ReloadRefusal = { readonly kind: "invalid" | "removes"; readonly problems: readonly string[] };
 
+export interface DaemonOptions {
+  readonly configFile: string;
+  /** What `backend: memory` stands for. Tests bring one in which clients connect. */
+  readonly memory?: () => KernelTable;
+}
+
 /** The daemon, from the file to the last signal. Returns the exit code: 78 for a bad configuration, 1 when it could not start. */
-export async function runDaemon({ configFile }: { readonly configFile: string }): Promise<number> {
+export async function runDaemon({ configFile, memory = memoryTable }: DaemonOptions): Promise<number> {
   const file = resolve(configFile);
   const files = loadFiles(file);
   const first = files.parsed;
@@ -46,10 +52,10 @@ export async function runDaemon({ configFile }: { readonly configFile: string })
   // A journal that is restarted closes our output for a moment: no reason to end.
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});
-  return serve(file, files, first.config);
+  return serve(file, files, first.config, memory);
 }
 
-async function serve(file: string, first: LoadedFiles, initial: Config): Promise<number> {
+async function serve(file: string, first: LoadedFiles, initial: Config, memory: () => KernelTable): Promise<number> {
   const output = { isJournal: isJournal(1, process.env), isTerminal: process.stdout.isTTY };
   const format = chosenFormat(initial.log.format, output);
   const log = createLog(initial.log.level, format, (line) => void process.stdout.write(line));
@@ -72,7 +78,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config): Promise
     clock: systemClock,
     kernel:
       initial.ipvs.backend === "memory"
-        ? memoryTable()
+        ? memory()
         : awake(
             ipvsadmTable({
               command: initial.ipvs.command,

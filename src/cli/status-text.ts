@@ -17,9 +17,13 @@ const MOST_LINES = 20;
 export function statusText(status: StatusReply, look: Look): readonly string[] {
   const { services, drains } = status;
   const running = drains.filter(isRunning);
-  const ended = drains.length - running.length;
+  const ended = drains.filter((drain) => !isRunning(drain));
+  const stand = ended.filter((drain) => drain.stands).length;
   const under = running.flatMap((drain) => drainLines(drain, look).map((line) => `  ${line}`));
-  if (ended > 0) under.push(`  ${ended} ended: director drain list`);
+  if (ended.length > 0)
+    under.push(
+      `  ${ended.length} ended${stand > 0 ? `, the shares of ${stand} stand` : ""}: director drain list --all`,
+    );
   return [
     ...head(status, look),
     ...problemLines(status, look),

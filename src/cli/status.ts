@@ -39,7 +39,7 @@ async function watch(context: Context, services: readonly string[]): Promise<num
   while (!signal.aborted) {
     const lines = await currentLines(context, services);
     if (out.tty) {
-      const rows = fitted(lines, Math.max(5, process.stdout.rows - 1));
+      const rows = fitted(lines, Math.max(5, (out.rows() ?? 25) - 1));
       out.write(`${HOME}${rows.map((line) => `${line}${CLEAR_LINE}\n`).join("")}${CLEAR_BELOW}`);
     } else out.print(...lines, ...(context.json ? [] : [""]));
     await pause(clock, WATCH_EVERY_MS, signal);

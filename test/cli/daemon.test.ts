@@ -18,22 +18,22 @@ describe("the command line and a daemon", () => {
     const { code, stdout } = await b.cli("status");
     assert.equal(code, 0);
     assert.match(stdout, /^problems: 1\n {2}warning {2}web dead: down for \d+s: connection refused$/m);
-    assert.match(stdout, /^ {2}old +127\.0\.0\.1:\d+ +up \d+s +100 +0\/0 +pass \d+s ago$/m);
+    assert.match(stdout, /^ {2}old +127\.0\.0\.\d:\d+ +up \d+s +100 +0\/0 +pass \d+s ago$/m);
     assert.match(
       stdout,
-      /^ {2}dead +127\.0\.0\.1:\d+ +DOWN \d+s +0\/100 down +0\/0 +fail \d+s ago: connection refused$/m,
+      /^ {2}dead +127\.0\.0\.\d:\d+ +DOWN \d+s +0\/100 down +0\/0 +fail \d+s ago: connection refused$/m,
     );
     assert.deepEqual(await b.weights("web"), { old: 100, new: 0, dead: 0 });
     const json = await b.cli("status", "--json");
     assert.deepEqual(
       (JSON.parse(json.stdout) as StatusReply).services.map((s) => s.name),
-      ["web", "list"],
+      ["web", "list", "api"],
     );
     const one = await b.cli("status", "list");
     assert.match(one.stdout, /^list {2}rr {2}tcp 192\.0\.2\.11:80$/m);
     assert.doesNotMatch(one.stdout, /^web {2}/m);
     const none = await b.cli("status", "nope");
-    assert.deepEqual([none.code, none.stderr], [1, 'director: no service "nope"; there are: web, list\n']);
+    assert.deepEqual([none.code, none.stderr], [1, 'director: no service "nope"; there are: web, list, api\n']);
   });
 
   test("status --watch draws again until it is ended", async () => {
@@ -102,7 +102,10 @@ describe("the command line and a daemon", () => {
     writeFileSync(b.conf, `${good.slice(0, good.indexOf("services:"))}services: []\nallow_empty: true\n`);
     const empty = await b.cli("reload");
     assert.equal(empty.code, 1);
-    assert.match(empty.stderr, /2 \(web, list\) of 2 services would be removed.*\ndirector: not reloaded: .*--force/);
+    assert.match(
+      empty.stderr,
+      /3 \(web, list, api\) of 3 services would be removed.*\ndirector: not reloaded: .*--force/,
+    );
     assert.equal((await b.cli("reload", "--force")).code, 0);
     assert.deepEqual((await b.status()).services, []);
     writeFileSync(b.conf, good);

@@ -51,7 +51,11 @@ web  wrr  tcp 192.0.2.10:80
         { severity: "warning", message: "web app2: down for 3m: connection refused" },
       ],
       services: [aService([down], { up: false })],
-      drains: [aDrain(), aDrain({ id: "d-0", state: "done", left: 0 })],
+      drains: [
+        aDrain(),
+        aDrain({ id: "d-0", state: "done", left: 0 }),
+        aDrain({ id: "d-1", state: "rolled-back", stands: false }),
+      ],
     });
     assert.equal(
       text(status),
@@ -69,7 +73,7 @@ web  wrr  tcp 192.0.2.10:80  NOBODY GETS CLIENTS
 drains
   d-1a2b3c4d web: old -> new: step 8/20, next in 12s
     [########............] 40% asked, 39.6% given, 34 open on old
-  1 ended: director drain list`,
+  2 ended, the shares of 1 stand: director drain list --all`,
     );
   });
 

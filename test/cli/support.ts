@@ -5,6 +5,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Output, plain } from "../../src/cli/output.ts";
+import { runCommandLine } from "../../src/cli/program.ts";
 import { apiPath, createClient, Refused } from "../../src/control/client.ts";
 import type { DrainStatus, ServerStatus, ServiceStatus, StatusReply } from "../../src/control/shapes.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
@@ -13,6 +15,7 @@ import { systemClock } from "../../src/runtime/clock.ts";
 const PATIENCE_MS = 30_000;
 
 const main = join(import.meta.dirname, "../../src/main.ts");
+const withClients = join(import.meta.dirname, "daemon-with-clients.ts");
 
 export interface Ran {
   readonly code: number | null;
@@ -20,71 +23,129 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** The real command line, in a process of its own, in plain text whatever the caller's environment. */
-export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  const { DIRECTOR_SOCKET: _, FORCE_COLOR: __, SUDO_USER: ___, ...clean } = process.env;
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-    env: { ...clean, NO_COLOR: "1", TZ: "UTC", ...env },
-  });
-  const out = { stdout: "", stderr: "" };
-  const watchers = new Set<() => void>();
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8");
-    child[name].on("data", (chunk: string) => {
-      out[name] += chunk;
-      for (const watcher of watchers) watcher();
-    });
-  }
-  const ended = once(child, "close").then(([code]) => ({ code, ...out }) as Ran);
-  return {
-    child,
-    ended,
-    seen: (pattern) =>
-      new Promise((resolve, reject) => {
-        const disarm = systemClock.after(PATIENCE_MS, () => {
-          reject(new Error(`${pattern} not seen in:\n${out.stdout}${out.stderr}`));
-          child.kill("SIGKILL");
-        });
-        const look = () => {
-          if (!pattern.test(out.stdout + out.stderr)) return;
-          watchers.delete(look);
-          disarm();
-          resolve();
-        };
-        watchers.add(look);
-        void ended.then(disarm);
-        void ended.then(({ code }) =>
-          reject(new Error(`ended (${code}) before ${pattern}:\n${out.stdout}${out.stderr}`)),
-        );
-        look();
-      }),
-  };
-}
-
+/** A command that is under way. */
 export interface Running {
-  readonly child: ChildProcess;
   readonly ended: Promise<Ran>;
-  /** Resolves when the pattern stands in what was written so far; rejects when the process ends without. */
+  /** Resolves when the pattern stands in what was written so far; rejects when the command ends without. */
   seen(pattern: RegExp): Promise<void>;
 }
 
-export function cli(args: readonly string[], input = "", env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const running = start(args, env);
-  running.child.stdin!.end(input);
-  return running.ended;
+export interface Spawned extends Running {
+  readonly child: ChildProcess;
+}
+
+/** What a command has written, and who waits for it to write something. */
+function transcript() {
+  const out = { stdout: "", stderr: "" };
+  const watchers = new Set<() => void>();
+  return {
+    out,
+    add(stream: "stdout" | "stderr", text: string): void {
+      out[stream] += text;
+      for (const watcher of watchers) watcher();
+    },
+    running: (ended: Promise<Ran>, giveUp = () => {}): Running => ({
+      ended,
+      seen: (pattern) =>
+        new Promise((resolve, reject) => {
+          const disarm = systemClock.after(PATIENCE_MS, () => {
+            reject(new Error(`${pattern} not seen in:\n${out.stdout}${out.stderr}`));
+            giveUp();
+          });
+          const look = () => {
+            if (!pattern.test(out.stdout + out.stderr)) return;
+            watchers.delete(look);
+            disarm();
+            resolve();
+          };
+          watchers.add(look);
+          void ended.then(disarm);
+          void ended.then(({ code }) =>
+            reject(new Error(`ended (${code}) before ${pattern}:\n${out.stdout}${out.stderr}`)),
+          );
+          look();
+        }),
+    }),
+  };
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Where a command writes that is to be looked at; with a size it is a terminal. */
+export function captured(size?: { readonly columns: number; readonly rows: number }) {
+  const { out: text, add, running } = transcript();
+  const print = (stream: "stdout" | "stderr", lines: readonly string[]) =>
+    add(stream, lines.map((line) => `${line}\n`).join(""));
+  const out: Output = {
+    tty: size !== undefined,
+    columns: () => size?.columns,
+    rows: () => size?.rows,
+    paint: plain,
+    print: (...lines) => print("stdout", lines),
+    write: (more) => add("stdout", more),
+    warn: (...lines) => print("stderr", lines),
+    endWithoutReader: () => {},
+  };
+  return { out, text, running };
+}
+
+/** The command line in this process: all of it but the process. Reads no standard input, gets no signals. */
+export function begin(args: readonly string[], env: Environment = {}): Running {
+  const { out, text, running } = captured();
+  return running(runCommandLine(args, { out, env }).then((code) => ({ code, ...text })));
+}
+
+/** The same to its end. */
+export function cli(args: readonly string[], env: Environment = {}): Promise<Ran> {
+  return begin(args, env).ended;
+}
+
+/** The command line in a process of its own, in plain text whatever the caller's environment. */
+export function start(args: readonly string[], input?: string, program = main): Spawned {
+  const { DIRECTOR_SOCKET: _, FORCE_COLOR: __, SUDO_USER: ___, ...clean } = process.env;
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
+    env: { ...clean, NO_COLOR: "1", TZ: "UTC" },
+  });
+  const { out, add, running } = transcript();
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8");
+    child[name].on("data", (chunk: string) => add(name, chunk));
+  }
+  if (input !== undefined) child.stdin.end(input);
+  const ended = once(child, "close").then(([code]) => ({ code, ...out }) as Ran);
+  return { child, ...running(ended, () => void child.kill("SIGKILL")) };
+}
+
+export interface Played extends Spawned {
+  /** A client connects to this kernel entry (`tcp:192.0.2.10:80`) and stays until `leave`. */
+  connect(service: string): void;
+  /** The last client that came and is still there goes. */
+  leave(): void;
+}
+
+/** Of the servers, each at an address of its own: 127.0.0.2 to 127.0.0.6. */
+interface Ports {
+  readonly old: number;
+  readonly new: number;
+  readonly dead: number;
+  readonly a: number;
+  readonly b: number;
 }
 
 export interface Bench {
   readonly dir: string;
   readonly conf: string;
   readonly socket: string;
-  /** Two live servers and a port where nobody listens. */
-  readonly ports: { readonly old: number; readonly new: number; readonly dead: number };
-  /** With `--socket`. */
+  /** Live servers and a port where nobody listens. */
+  readonly ports: Ports;
+  /** With `--socket`, in this process. */
   cli(...args: readonly string[]): Promise<Ran>;
-  start(...args: readonly string[]): Running;
+  begin(...args: readonly string[]): Running;
+  /** With `--socket`, in a process of its own. */
+  start(...args: readonly string[]): Spawned;
   /** Starts the daemon and waits until it is ready. */
-  daemon(): Promise<Running>;
+  daemon(): Promise<Spawned>;
+  daemonWithClients(): Promise<Played>;
   status(): Promise<StatusReply>;
   /** What the table has, by server. */
   weights(service: string): Promise<Readonly<Record<string, number | undefined>>>;
@@ -93,8 +154,8 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-/** A web service with a standby and a dead server, a list that is not scheduled by weight. */
-const configOf = ({ ports, dir }: Pick<Bench, "ports" | "dir">) => `
+/** A web service with a standby and a dead server; an api on the same machines; a list that is not scheduled by weight, on others. */
+const configOf = (dir: string, { old, new: fresh, dead, a, b }: Ports) => `
 ipvs: { backend: memory }
 state: { directory: ${dir}/state }
 control: { socket: ${dir}/control.sock }
@@ -103,54 +164,60 @@ services:
   - name: web
     vip: 192.0.2.10:80
     servers:
-      - { name: old, address: "127.0.0.1:${ports.old}" }
-      - { name: new, address: "127.0.0.1:${ports.new}", weight: 0 }
-      - { name: dead, address: "127.0.0.1:${ports.dead}" }
+      - { name: old, address: "127.0.0.2:${old}", labels: { color: blue } }
+      - { name: new, address: "127.0.0.3:${fresh}", weight: 0, labels: { color: green } }
+      - { name: dead, address: "127.0.0.4:${dead}" }
   - name: list
     vip: 192.0.2.11:80
     scheduler: rr
     servers:
-      - { name: a, address: "127.0.0.1:${ports.old}" }
-      - { name: b, address: "127.0.0.1:${ports.new}" }
+      - { name: a, address: "127.0.0.5:${a}" }
+      - { name: b, address: "127.0.0.6:${b}" }
+  - name: api
+    vip: 192.0.2.12:80
+    servers:
+      - { name: api-old, address: "127.0.0.2:${old}" }
+      - { name: api-new, address: "127.0.0.3:${fresh}" }
 `;
 
 /** A daemon of its own with the table in memory, below a directory of its own. */
 export async function bench(): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), "director-cli-"));
-  const servers = [await httpServer(), await httpServer(), await httpServer()];
-  const [old, neu, dead] = servers.map((server) => (server.address() as AddressInfo).port) as [number, number, number];
+  const servers = await Promise.all([2, 3, 4, 5, 6].map((n) => httpServer(`127.0.0.${n}`)));
+  const numbers = servers.map((server) => (server.address() as AddressInfo).port);
+  const [old, fresh, dead, a, b] = numbers as [number, number, number, number, number];
   servers[2]!.close();
-  const ports = { old, new: neu, dead };
+  const ports: Ports = { old, new: fresh, dead, a, b };
   const conf = join(dir, "director.conf");
   const socket = join(dir, "control.sock");
-  const text = configOf({ ports, dir });
+  const text = configOf(dir, ports);
   writeFileSync(conf, text);
   const api = createClient({ clock: systemClock, socket, actor: "test", printable: false });
   const status = async () => (await api.get<StatusReply>(apiPath("status"), never)).body;
-  const running = new Set<Running>();
-  const begin = (args: readonly string[]): Running => {
-    const one = start(args);
+  const running = new Set<Spawned>();
+  const kept = (one: Spawned): Spawned => {
     running.add(one);
     void one.ended.then(() => running.delete(one));
     return one;
-  };
-  const run = (...args: readonly string[]) => begin(["--socket", socket, ...args]);
-  const call = (...args: readonly string[]) => {
-    const one = run(...args);
-    one.child.stdin!.end();
-    return one.ended;
   };
   return {
     dir,
     conf,
     socket,
     ports,
-    cli: call,
-    start: run,
+    cli: (...args) => cli(["--socket", socket, ...args]),
+    begin: (...args) => begin(["--socket", socket, ...args]),
+    start: (...args) => kept(start(["--socket", socket, ...args], "")),
     async daemon() {
-      const daemon = begin(["run", "-c", conf]);
+      const daemon = kept(start(["run", "-c", conf]));
       await daemon.seen(/ready: \d+ services/);
       return daemon;
+    },
+    async daemonWithClients() {
+      const daemon = kept(start([conf], undefined, withClients));
+      await daemon.seen(/ready: \d+ services/);
+      const say = (line: string) => void daemon.child.stdin!.write(`${line}\n`);
+      return { ...daemon, connect: say, leave: () => say("") };
     },
     status,
     async weights(service) {
@@ -162,7 +229,7 @@ export async function bench(): Promise<Bench> {
       const post = (path: string, body: unknown) => api.send("POST", path, body, never).catch(unlessRefused);
       await post(apiPath("reload"), { force: true });
       const { services, drains } = await status();
-      for (const { id } of drains.toReversed()) await post(apiPath("drains", id, "rollback"), {});
+      for (const { id, stands } of drains.toReversed()) if (stands) await post(apiPath("drains", id, "rollback"), {});
       for (const { name, servers: all } of services)
         for (const server of all) {
           const path = (word: string) => apiPath("services", name, "servers", server.name, word);
@@ -190,9 +257,9 @@ function unlessRefused(error: unknown): void {
   if (!(error instanceof Refused)) throw error;
 }
 
-async function httpServer(): Promise<Server> {
+async function httpServer(address: string): Promise<Server> {
   const server = createServer((_, response) => response.end("ok\n"));
-  server.listen(0, "127.0.0.1");
+  server.listen(0, address);
   await once(server, "listening");
   return server;
 }
