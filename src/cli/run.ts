@@ -50,6 +50,7 @@ export async function runDaemon({ configFile, memory = memoryTable }: DaemonOpti
     process.stderr.write(`${prefixes[problem.severity]}${formatProblem(problem)}\n`);
   if (!first.config) return EX_CONFIG;
   // A journal that is restarted closes our output for a moment: no reason to end.
+  process.title = "director";
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});
   return serve(file, files, first.config, memory);

@@ -488,7 +488,8 @@ export function createDirector(options: DirectorOptions) {
 
   async function firstVerdicts(): Promise<void> {
     const deadline = clock.now().mono + FIRST_VERDICTS_MS;
-    while (waiting().length > 0 && clock.now().mono < deadline && !stopping.signal.aborted)
+    const open = () => waiting().length > 0 || reconciler.view().lastSuccessAt === undefined;
+    while (open() && clock.now().mono < deadline && !stopping.signal.aborted)
       await new Promise<void>((resolve) => clock.after(20, resolve));
   }
 

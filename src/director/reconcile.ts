@@ -328,7 +328,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       next = earliest(asked, later(now, GLANCE_EVERY_MS), later(readFullyAt ?? now, settings().resync))!;
     } catch (error) {
       if (signal.aborted) return clock.now().mono;
-      const retryIn = FAILED_RETRY_MS[Math.min(failures++, FAILED_RETRY_MS.length - 1)]!;
+      const retryIn = Math.min(heartbeat, FAILED_RETRY_MS[Math.min(failures++, FAILED_RETRY_MS.length - 1)]!);
       const reason = error instanceof Error ? error : new Error(String(error));
       lastError = reason.message;
       inSync = false;
