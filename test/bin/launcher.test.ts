@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -30,6 +39,25 @@ describe("bin/director", { skip: process.platform === "linux" ? false : "Linux o
       env: { PATH: tools },
     });
     assert.deepEqual([stderr, JSON.parse(stdout).args], ["", ["x"]]);
+  });
+
+  test("what Node has compiled is kept for who owns the installation, unless it is kept elsewhere already", (t) => {
+    const { root, tools } = tree(t, { bundled: true });
+    const modules = join(root, "opt/director/node_modules");
+    const kept = (env: Readonly<Record<string, string>> = {}) => {
+      const { status } = spawnSync(join(root, "opt/director/bin/director"), { env: { PATH: tools, ...env } });
+      assert.equal(status, 0);
+      return existsSync(join(modules, ".cache"));
+    };
+    assert.equal(kept({ NODE_COMPILE_CACHE: join(root, "elsewhere") }), false);
+    assert.equal(existsSync(join(root, "elsewhere")), true);
+    // Only root can give folders away.
+    if (process.getuid?.() === 0) {
+      chownSync(modules, 65_534, 65_534);
+      assert.equal(kept(), false);
+      chownSync(modules, 0, 0);
+    }
+    assert.equal(kept(), true);
   });
 
   for (const [name, prepare, said] of [
