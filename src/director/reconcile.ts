@@ -113,7 +113,7 @@ export interface Reconciler {
   wake(): void;
   /** Reads everything anew with the next pass. */
   resync(): void;
-  /** Wakes, and resolves when a pass that began after this call has ended. */
+  /** Wakes, and resolves when a pass that began after this call has ended, with everything that it held back. */
   settled(): Promise<void>;
   view(): ReconcilerView;
   /** Open connections (undefined: the table was never read) and whether a watched destination has gone idle. */
@@ -146,6 +146,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   let failures = 0;
   let passes = 0;
   let woken = false;
+  /** The lowerings of the last pass wait for its raises to stand: they are written with the next one. */
+  let halfDone = false;
   let ended = false;
   let wakeUp: () => void = () => {};
   let waiters: { readonly after: number; readonly resolve: () => void }[] = [];
@@ -236,7 +238,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     lastSuccessAt = clock.now().mono;
     const overdue = left.overdue.filter((item) => outcome.written.some((change) => deletes(change, item)));
     const askedFor = hooks.passed({ ...outcome, drift: judged, overdue }, lastSuccessAt);
-    if (outcome.again) woken = true;
+    halfDone = outcome.again;
+    if (halfDone) woken = true;
     const watching = idleness.size > 0 ? later(now, LOOK_APART_MS) : undefined;
     return earliest(askedFor, left.lookAgainAt, refusals.nextAt(now), watching);
   }
@@ -318,6 +321,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   async function turn(signal: AbortSignal): Promise<MonotonicMs> {
     const urgent = woken;
     woken = false;
+    halfDone = false;
     const number = ++passes;
     let next: MonotonicMs;
     try {
@@ -338,8 +342,10 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       next = later(clock.now().mono, retryIn);
     }
     hooks.ended();
-    for (const waiter of waiters.filter((w) => w.after < number)) waiter.resolve();
-    waiters = waiters.filter((w) => w.after >= number);
+    if (!halfDone) {
+      for (const waiter of waiters.filter((w) => w.after < number)) waiter.resolve();
+      waiters = waiters.filter((w) => w.after >= number);
+    }
     return earliest(next, later(clock.now().mono, heartbeat))!;
   }
 

@@ -198,6 +198,16 @@ describe("commands on the way", () => {
     assert.equal(stand(daemon), "rolled-back 4");
   });
 
+  test("undone after its end, all of it is in the kernel when the order is answered: raised and lowered", async () => {
+    const { machine, daemon } = await serving();
+    await begin(daemon, { pace: { kind: "now" } });
+    await machine.clock.advance(MINUTE);
+    assert.equal(await machine.weights(), `${OLD} 0, ${NEW} 100`);
+    // In the very moment of the answer: the lowering waits for the pass after the raise.
+    const answered = daemon.director.orderDrain("d-1", "rollback", OPS).then(() => machine.weights());
+    assert.equal(await daemon.wait(answered), `${OLD} 100, ${NEW} 0`);
+  });
+
   test("abort leaves what is moved, rollback undoes it later", async () => {
     const { machine, daemon } = await serving();
     await begin(daemon);
