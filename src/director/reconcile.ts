@@ -210,6 +210,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       actual,
       owned,
       before: leaving,
+      watched: idleness,
       takenOut: (service, destination) => wanted!.takenOut.has(placeOf(service, destination)),
       glance,
       stats: stats?.value,

@@ -72,6 +72,8 @@ export interface LeavingInput {
   readonly actual: IpvsTable;
   readonly owned: ReadonlySet<ServiceKey>;
   readonly before: ReadonlyMap<string, Leaving>;
+  /** What a drain saw of it while it waited for its connections: the same time need not be waited for twice. */
+  readonly watched: ReadonlyMap<string, Idleness>;
   /** Entries that the desired table leaves out on purpose (a dead server that weight 0 would not keep clients from). */
   readonly takenOut: (service: ServiceKey, destination: DestinationKey) => boolean;
   readonly glance: Glance;
@@ -133,15 +135,15 @@ function looked(
   atZero: boolean,
 ): Leaving {
   const seen = input.glance.get(service)?.destinations.get(key);
-  const packets =
-    input.stats?.get(service)?.get(key)?.packetsIn ?? (needsPackets(frontend) ? old?.idleness?.packets : undefined);
   const item = old ?? {
     service,
     destination: key,
     since: input.now,
     grace: input.graceOf(service, key),
-    idleness: undefined,
+    idleness: input.watched.get(`${service} ${key}`),
   };
+  const packets =
+    input.stats?.get(service)?.get(key)?.packetsIn ?? (needsPackets(frontend) ? item.idleness?.packets : undefined);
   // Looks count from when it is at weight 0: before that the next client may come at any moment.
   if (!seen || !atZero) return { ...item, idleness: undefined };
   return { ...item, idleness: look(item.idleness, { active: seen.active, packets }, input.now) };

@@ -146,11 +146,13 @@ describe("a drain through to its end", () => {
     assert.deepEqual(phase.kind === "done" && phase.left, 1);
 
     await order(daemon, "rollback");
-    await begin(daemon, { pace: { kind: "now" } });
+    await begin(daemon, { pace: { kind: "now" }, policy: { afterwards: "remove" } });
     await machine.clock.advance(25_000);
     assert.equal(stand(daemon, "d-2"), "draining 1");
     await machine.clock.advance(20_000);
     assert.equal(stand(daemon, "d-2"), "done 1");
+    // The silence that ended the drain is enough for leaving the table.
+    assert.equal(await machine.weights(UDP), `${NEW} 100`);
   });
 
   test("the rest of the pool takes over when nobody is named", async () => {

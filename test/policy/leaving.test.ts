@@ -61,21 +61,23 @@ interface Round {
   readonly actual: IpvsTable;
   readonly now: number;
   readonly before?: ReadonlyMap<string, Leaving>;
+  readonly watched?: ReadonlyMap<string, Idleness>;
   readonly active?: Readonly<Record<string, number>>;
   readonly takenOut?: string;
   readonly owned?: readonly ServiceKey[];
   readonly stats?: Stats;
 }
 
-function round({ desired, actual, now, before = new Map(), active = {}, takenOut, owned = [WEB], stats }: Round) {
+function round({ desired, actual, now, before = new Map(), active = {}, takenOut, owned = [WEB], ...more }: Round) {
   return withLeaving({
     desired,
     actual,
     owned: new Set(owned),
     before,
+    watched: more.watched ?? new Map(),
     takenOut: (_, destination) => destination === takenOut,
     glance: glanceAt(actual, active),
-    stats,
+    stats: more.stats,
     graceOf: () => GRACE,
     now: mono(now),
   });
@@ -120,6 +122,17 @@ describe("what leaves the table, and when", () => {
     const atZero = web(`${A} 0`, `${B} 100`);
     const result = round({ desired: web(`${B} 100`), actual: atZero, now: 4_000, before });
     assert.deepEqual(linesBetween(atZero, result.table), []);
+  });
+
+  test("the time that a drain has waited for its connections counts; connections since then count against it", () => {
+    const place = `${WEB} ${A}`;
+    const watched = new Map([[place, { lookedAt: mono(0), quietLooks: 2, packets: undefined, packetsSince: mono(0) }]]);
+    const atZero = web(`${A} 0`, `${B} 100`);
+    const wait = { desired: web(`${B} 100`), actual: atZero, now: 500, watched };
+    assert.deepEqual(linesBetween(atZero, round(wait).table), [`-d -t 192.0.2.10:80 -r ${A}`]);
+    assert.deepEqual(linesBetween(atZero, round({ ...wait, active: { [A]: 1 } }).table), []);
+    const raised = round({ ...wait, actual: web(`${A} 5`, `${B} 100`) });
+    assert.equal(raised.leaving.get(place)!.idleness, undefined);
   });
 
   test("an address that comes back takes over its entry", () => {
