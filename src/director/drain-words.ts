@@ -18,6 +18,7 @@ export function describe(drain: Drain, nameOf: (key: ServerKey) => string = (key
     case "draining":
       return `${where}: all moved, waiting up to ${formatDuration(drain.policy.grace)} for open connections`;
     case "done":
+      if (drain.policy.idle === "none") return `${where}: done, open connections were not waited for`;
       return phase.left === 0
         ? `${where}: done, no connection left`
         : `${where}: done, its grace is over with ${phase.left} connections left`;

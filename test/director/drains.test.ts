@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { describe as describeDrain } from "../../src/director/drain-words.ts";
 import { advanceAll, type DrainContext, viewFor } from "../../src/director/drains.ts";
 import { entriesOf } from "../../src/director/places.ts";
 import type { ServerVerdict } from "../../src/health/server.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { Service } from "../../src/model/service.ts";
 import { decide } from "../../src/policy/desired.ts";
-import type { Drain } from "../../src/policy/drain.ts";
+import { DEFAULT_DRAIN_POLICY, type Drain } from "../../src/policy/drain.ts";
 import { advance } from "../../src/policy/drain-machine.ts";
 import { EMPTY_INTENT } from "../../src/policy/intent.ts";
 import { at, drain, draining, ended, key, mono, paused, shifting, stand } from "../policy/drains.ts";
@@ -163,4 +164,31 @@ describe("the rest of the pool takes over, and a later drain has moved its weigh
     assert.deepEqual(weights, [100, 0, 0]);
     assert.equal(stand(next), "paused new-down 10");
   });
+});
+
+test("where a drain stands, in one line", () => {
+  const names: Readonly<Record<string, string>> = { [APP1]: "app1", [APP2]: "app2" };
+  const line = (given: Partial<Drain>) => describeDrain(of(WEB, "d-1", { step: 5, ...given }), (id) => names[id] ?? id);
+  const rows: readonly (readonly [Partial<Drain>, string])[] = [
+    [{ step: 0 }, "drain d-1 app1 -> the rest: waiting for the new to be healthy"],
+    [{ phase: shifting(), to: [key(APP2)] }, "drain d-1 app1 -> app2: step 5/10, 50% moved"],
+    [
+      { phase: paused("capacity", { text: "too little" }) },
+      "drain d-1 app1 -> the rest: paused at 50% (capacity: too little)",
+    ],
+    [{ phase: draining() }, "drain d-1 app1 -> the rest: all moved, waiting up to 10m for open connections"],
+    [{ phase: ended("done") }, "drain d-1 app1 -> the rest: done, no connection left"],
+    [
+      { phase: { kind: "done", at: at(0).epoch, left: 3 } },
+      "drain d-1 app1 -> the rest: done, its grace is over with 3 connections left",
+    ],
+    [
+      { phase: ended("done"), policy: { ...DEFAULT_DRAIN_POLICY, idle: "none" } },
+      "drain d-1 app1 -> the rest: done, open connections were not waited for",
+    ],
+    [{ phase: ended("rolled-back") }, "drain d-1 app1 -> the rest: rolled back (text)"],
+    [{ phase: ended("aborted") }, "drain d-1 app1 -> the rest: aborted at 50% (text)"],
+    [{ phase: ended("failed") }, "drain d-1 app1 -> the rest: failed (text)"],
+  ];
+  for (const [given, expected] of rows) assert.equal(line(given), expected);
 });
