@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { absolutePath, bool, REFUSED, scalar, text } from "../config/scalars.ts";
 import { err, ok } from "../model/result.ts";
+import { hostText } from "./host-name.ts";
 import { oneOrMore } from "./shapes.ts";
 
 /** HTTP status codes, both ends included. */
@@ -72,21 +73,6 @@ const method = scalar<string>({
   json: { type: "string", pattern: "^[A-Z]+(-[A-Z]+)*$" },
 });
 
-const HOST = "expected a host name, with a port if need be, such as www.example.com";
-const HOST_FORM = /^(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?$/i;
-
-const host = scalar<string>({
-  expected: HOST,
-  read: (source) => (source.length <= 255 && HOST_FORM.test(source) ? ok(source) : err(HOST)),
-  write: String,
-  json: { type: "string" },
-});
-
-/** The name in a Host header, without port and brackets. */
-export function hostName(value: string): string {
-  return (HOST_FORM.exec(value)?.[1] ?? value).replaceAll(/[[\]]/g, "");
-}
-
 const regex = scalar<string>({
   expected: "expected a regular expression",
   read(source) {
@@ -131,7 +117,7 @@ const keys = {
   path: path.prefault("/"),
   method: method.prefault("GET"),
   /** The Host header, as given; default the target's address and, unless it is the scheme's own, port. */
-  host: host.optional(),
+  host: hostText.optional(),
   headers: headers.prefault({}),
   expect: z
     .strictObject({
@@ -155,7 +141,7 @@ export const httpsOptions = z.strictObject({
   /** PEM file of the issuers to trust, instead of this machine's. */
   ca: absolutePath.optional(),
   /** The name asked for in the handshake and looked for in the certificate, if it is not that of `host`. */
-  sni: host.optional(),
+  sni: hostText.optional(),
 });
 
 export type HttpOptions = z.output<typeof httpOptions>;

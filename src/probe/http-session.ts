@@ -5,6 +5,7 @@ import type { ProbeOutcome } from "../model/probe.ts";
 import type { Millis } from "../model/time.ts";
 import type { Connector } from "./connector.ts";
 import type { Phase } from "./outcome.ts";
+import { sayGoodbye } from "./tcp-connect.ts";
 
 /** What happens to a request. None of it within `ask` itself, and nothing at all once the session is discarded. */
 export interface SessionEvents {
@@ -45,8 +46,6 @@ export function createSession(
   let discarded = false;
   let socket: Socket | undefined;
   let abandon: (() => void) | undefined;
-  /** Still saying goodbye; undici would take it for an open connection. */
-  let leaving: Socket | undefined;
 
   const client = new Client(origin, {
     connect: (_options, done) => {
@@ -98,20 +97,11 @@ export function createSession(
       return replies;
     },
     ask() {
-      leaving?.destroy(OVER);
-      leaving = undefined;
       client.dispatch(request, handler);
     },
     hangUp() {
-      const last = socket;
-      if (!(last instanceof TLSSocket)) {
-        last?.destroy(OVER);
-        return;
-      }
-      // TLS is first told that this is the end: servers log a warning where it just stops.
-      leaving = last;
-      last.end();
-      setImmediate(() => last.destroy(OVER));
+      if (socket instanceof TLSSocket) sayGoodbye(socket, OVER);
+      else socket?.destroy(OVER);
     },
     discard() {
       discarded = true;

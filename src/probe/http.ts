@@ -2,7 +2,8 @@ import type { Dispatcher } from "undici";
 import { formatEndpoint } from "../model/address.ts";
 import type { ProbeOutcome, Prober, ProbeTarget, ProbeType } from "../model/probe.ts";
 import { type Connector, tcpConnector } from "./connector.ts";
-import { type HttpOptions, type HttpsOptions, hostName, httpOptions, httpsOptions } from "./http-options.ts";
+import { hostName } from "./host-name.ts";
+import { type HttpOptions, type HttpsOptions, httpOptions, httpsOptions } from "./http-options.ts";
 import { createSession, type Session } from "./http-session.ts";
 import { replyTrouble } from "./http-trouble.ts";
 import { verdict } from "./http-verdict.ts";
@@ -40,7 +41,6 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
   let waiting = false;
   let phase: Phase = "while connecting";
   let waited = 0;
-  let retried = false;
   let status = 0;
   let received = 0;
   let chunks: Buffer[] = [];
@@ -100,15 +100,15 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
   }
 
   function error(cause: Error): void {
-    // A kept connection that the server has closed meanwhile says nothing about the server: asked once more, over a new one.
+    // A kept connection that the server has closed meanwhile says nothing about the server: asked once more, over a new one,
+    // which is none that was kept.
     const unanswered = phase === "while connecting" || phase === "waiting for the reply";
-    if (waiting && unanswered && !retried && session !== undefined && session.replies > 0) process.nextTick(retry);
+    if (waiting && unanswered && session !== undefined && session.replies > 0) process.nextTick(retry);
     else settle(replyTrouble(cause, phase), false);
   }
 
   function retry(): void {
     if (!waiting) return;
-    retried = true;
     discard();
     ask();
   }
@@ -120,7 +120,6 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
       waiting = true;
       phase = "while connecting";
       waited = 0;
-      retried = false;
       received = 0;
       ask();
     },

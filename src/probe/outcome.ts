@@ -27,7 +27,7 @@ export function inconclusive(reason: string): ProbeOutcome {
 export function timedOut(timeout: Millis, phase: Phase, waited: Millis = 0): ProbeOutcome {
   const all = formatDuration(timeout);
   if (phase === "waiting for our turn" || waited > timeout / 10)
-    return inconclusive(`director was too busy to connect in time for ${all}`);
+    return inconclusive(`director was too busy to connect within ${all}`);
   return fail(`timed out after ${all} ${phase}`);
 }
 

@@ -32,11 +32,15 @@ type TlsError = NodeJS.ErrnoException & { readonly reason?: string };
 const handshakes = createTurns(64, 100, systemClock);
 
 /** TCP, then TLS, then the certificate: `ready` comes only when all three are right. A session is never resumed, since that would skip the certificate. */
-export function tlsConnector(target: ProbeTarget, { verify, ca, name }: TlsOptions, protocols: string[]): Connector {
+export function tlsConnector(
+  target: ProbeTarget,
+  { verify, ca, name }: TlsOptions,
+  protocols: string[] | undefined,
+): Connector {
   const options = {
     ...connectOptions(target),
     servername: isIP(name) === 0 ? name : "",
-    ALPNProtocols: protocols,
+    ...(protocols && { ALPNProtocols: protocols }),
     // We judge the certificate ourselves below, to be able to say what is wrong with it.
     rejectUnauthorized: false,
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServerIdentity(name, certificate),

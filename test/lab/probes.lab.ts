@@ -7,7 +7,7 @@ import { createEngine } from "../../src/probe/engine.ts";
 import { probeTypes } from "../../src/probe/registry.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { checkSpec } from "../support/check-spec.ts";
-import { line, probeOnce, target } from "../support/drive.ts";
+import { line, probe, probeOnce, target } from "../support/drive.ts";
 import { inNamespace, must, shell, startActors, step, until } from "./inside.ts";
 
 const { rs1, rs2 } = await startActors("rs1", "rs2");
@@ -111,19 +111,26 @@ step("what our own routes and firewall forbid says nothing about the server", as
   ]);
 });
 
+step("one prober tells our own refusal from a router's, whichever came before", async () => {
+  for (const [what, type] of probeTypes) {
+    if (what === "udp") continue;
+    const prober = type.open(target(83, 5000, "10.9.1.2"), type.options.parse({}));
+    const answers = [];
+    for (const change of ["true", "ip route add prohibit 10.9.1.2/32", "ip route del prohibit 10.9.1.2/32"]) {
+      await shell(change);
+      answers.push(line(await probe(prober, 5000)));
+    }
+    prober.close();
+    const router = "fail: network unreachable, says a router (ENETUNREACH)";
+    assert.deepEqual(answers, [router, "inconclusive: forbidden by this machine's own routes (EACCES)", router]);
+  }
+});
+
 step("a route that goes and comes back does not leave a kept udp socket behind", async () => {
   await rs1.listen({ kind: "udp", name: "u", port: 5353 });
-  const prober = probeTypes.get("udp")!;
-  const options = prober.options.parse({ send: "ping", silence: "pass" });
-  const kept = prober.open(target(5353, 2000, "10.9.1.2"), options);
-  const once = () =>
-    new Promise<string>((resolve) => {
-      const timer = setTimeout(() => kept.cancel(), 2000);
-      kept.start((outcome) => {
-        clearTimeout(timer);
-        resolve(line(outcome));
-      });
-    });
+  const type = probeTypes.get("udp")!;
+  const kept = type.open(target(5353, 2000, "10.9.1.2"), type.options.parse(asked["udp silent"]));
+  const once = async () => line(await probe(kept, 2000));
   assert.equal(await once(), "pass: a reply");
   await shell("ip addr del 10.9.1.1/24 dev vrs1");
   assert.match(await once(), /^inconclusive: this machine /);

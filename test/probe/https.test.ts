@@ -229,6 +229,24 @@ test("a connection ends in an orderly way", async () => {
   assert.deepEqual([server.seen(), server.resets()], [20, 0]);
 });
 
+test("the next probe may begin within the outcome of the last, and has a connection of its own", async () => {
+  await using server = await tlsServer({ ...www }, reply(OK));
+  const prober = open(httpsProbe, target(server.port, 5000), trusting);
+  const seen: string[] = [];
+  await new Promise<void>((resolve) => {
+    const again = (): void =>
+      prober.start((outcome) => {
+        seen.push(line(outcome));
+        if (seen.length < 20) again();
+        else resolve();
+      });
+    again();
+  });
+  prober.close();
+  assert.deepEqual(new Set(seen), new Set(["pass: status 200"]));
+  assert.equal(server.seen(), 20);
+});
+
 test("reuse_connection keeps one connection, and the certificate that was right", async () => {
   await using server = await tlsServer({ ...www }, reply(OK));
   const prober = open(httpsProbe, target(server.port), { ...trusting, reuse_connection: "true" });
@@ -273,7 +291,7 @@ describe("when there are more handshakes to make than can be made at a time", ()
     await using _stuck = await stuck(400);
     assert.equal(
       line(await probeOnce(httpsProbe, target(server.port, 300), trusting)),
-      "inconclusive: director was too busy to connect in time for 300ms",
+      "inconclusive: director was too busy to connect within 300ms",
     );
     assert.equal(server.seen(), 0);
   });
@@ -283,7 +301,7 @@ describe("when there are more handshakes to make than can be made at a time", ()
     await using _stuck = await stuck(100);
     assert.equal(
       line(await probeOnce(httpsProbe, target(silent.port, 500), trusting)),
-      "inconclusive: director was too busy to connect in time for 500ms",
+      "inconclusive: director was too busy to connect within 500ms",
     );
   });
 });

@@ -18,6 +18,8 @@ const refused: readonly Row[] = [
   ["tcp", { send: "" }, "send.text", "may not be empty"],
   ["tcp", { send: ["a"] }, "send", "expected text, or a map with text or hex"],
   ["tcp", { expect: { text: "a", exact: "true" } }, "expect", 'Unrecognized key: "exact"'],
+  ["tcp", { tls: "true", close: "reset" }, "close", "cannot be reset over TLS"],
+  ["tcp", { verify: "false" }, "verify", "means something with `tls: true` only"],
   ["udp", { send: "a", expect: { hex: "zz" } }, "expect.hex", HEX],
   [
     "udp",
@@ -105,6 +107,11 @@ describe("refused", () => {
 const accepted: readonly (readonly [type: string, options: Record<string, unknown>, label: string])[] = [
   ["tcp", {}, "tcp"],
   ["tcp", { send: "PING\r\n", expect: { hex: "2B xx 0?" }, close: "reset" }, "tcp"],
+  [
+    "tcp",
+    { tls: "true", sni: "mail.example.com", ca: "/etc/ssl/own.pem", verify: "true", expect: "220" },
+    "tcp with TLS",
+  ],
   ["udp", { send: { hex: "00001e10" }, expect: { hex: "0?1E", exact: "true" } }, "udp"],
   ["udp", { send: "x", silence: "pass" }, "udp"],
   ["http", {}, "http GET /"],

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
 import { tcpProbe } from "../../src/probe/tcp.ts";
+import { certificate } from "../support/certificates.ts";
 import {
   type Case,
   leavesNothing,
@@ -24,6 +28,7 @@ import {
   stall,
   stallBeforeAccept,
   tcpServer,
+  tlsServer,
 } from "../support/nasty-server.ts";
 
 const ping = { send: "PING\r\n", expect: "+PONG" };
@@ -96,6 +101,61 @@ describe("a tcp probe meets", () => {
 
 test("a hundred probes of each leave no descriptor open", () => manyOfEach(tcpProbe, cases));
 
+describe("over TLS, a tcp probe meets", () => {
+  const root = certificate({ subject: "Test Root", authority: true });
+  const mail = certificate({ subject: "mail.example.com", names: ["mail.example.com", "127.0.0.1"], issuer: root });
+  const folder = mkdtempSync(join(tmpdir(), "director-tcp-"));
+  const ca = join(folder, "ca.pem");
+  writeFileSync(ca, root.cert);
+  after(() => rmSync(folder, { recursive: true }));
+  const tls = { tls: "true", ca };
+  const over: readonly Case[] = [
+    [
+      "a certificate that is right",
+      () => tlsServer(mail, stall),
+      { ...tls, sni: "mail.example.com" },
+      "pass: connected",
+    ],
+    ["the target's own address in it", () => tlsServer(mail, stall), tls, "pass: connected"],
+    [
+      "another name in it",
+      () => tlsServer(mail, stall),
+      { ...tls, sni: "imap.example.com" },
+      "fail: certificate is for mail.example.com, 127.0.0.1, not for imap.example.com",
+    ],
+    [
+      "an unknown issuer",
+      () => tlsServer(mail, stall),
+      { tls: "true" },
+      'fail: certificate issued by "Test Root", which is not trusted here',
+    ],
+    ["whatever, unverified", () => tlsServer(mail, stall), { tls: "true", verify: "false" }, "pass: connected"],
+    [
+      "the expected greeting",
+      () => tlsServer(mail, greet("220 ready\r\n")),
+      { ...tls, expect: "220 " },
+      "pass: expected reply",
+    ],
+    ["the expected reply", () => tlsServer(mail, reply("+PONG\r\n")), { ...tls, ...ping }, "pass: expected reply"],
+    [
+      "no reply",
+      () => tlsServer(mail, stall),
+      { ...tls, ...ping },
+      "fail: timed out after 300ms waiting for the reply",
+    ],
+    ["silence in the handshake", () => tcpServer(stall), tls, "fail: timed out after 300ms in TLS handshake"],
+    [
+      "a server without TLS",
+      () => tcpServer(greet("220 ready\r\n")),
+      tls,
+      "fail: TLS handshake failed: the answer is not TLS (a plain HTTP port?)",
+    ],
+    ["nobody", () => refuse(), tls, "fail: connection refused"],
+  ];
+  testEach(tcpProbe, over);
+  test("and a hundred of each leave no descriptor open", () => manyOfEach(tcpProbe, over));
+});
+
 for (const [how, resets] of [
   ["fin", "none"],
   ["reset", "all"],
@@ -105,6 +165,7 @@ for (const [how, resets] of [
     const prober = open(tcpProbe, target(server.port), { close: how });
     await leavesNothing([{ server, probers: [prober], timeout: 2000 }], 100);
     prober.close();
+    for (let i = 0; i < 100 && server.held() > 0 && how === "reset"; i++) await new Promise((go) => setTimeout(go, 20));
     assert.equal(server.seen(), 100);
     assert.equal(server.resets(), resets === "none" ? 0 : 100);
   });

@@ -77,16 +77,22 @@ export async function leavesNothing(loads: readonly Load[], rounds: number): Pro
       }),
     );
   await Promise.all(repeat(1));
-  const before = await ourDescriptors(loads);
+  const before = await settledDescriptors(loads);
   await Promise.all(repeat(rounds - 1));
-  const after = await ourDescriptors(loads);
+  const after = await settledDescriptors(loads);
   if (after > before) throw new Error(`${after - before} more descriptors after ${rounds} rounds`);
 }
 
-/** Open descriptors that are not the servers', once both ends of closed connections have had a moment to go. */
-async function ourDescriptors(loads: readonly Load[]): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  return readdirSync("/proc/self/fd").length - loads.reduce((sum, { server }) => sum + server.held(), 0);
+/** Open descriptors that are not the servers', once that number stands still: both ends of closed connections take a moment to go. */
+async function settledDescriptors(loads: readonly Load[]): Promise<number> {
+  let same = 0;
+  for (let last = -1; ; ) {
+    const now = readdirSync("/proc/self/fd").length - loads.reduce((sum, { server }) => sum + server.held(), 0);
+    same = now === last ? same + 1 : 0;
+    if (same === 4) return now;
+    last = now;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
 }
 
 /** One way a server may behave, and what a probe of it must say. */
