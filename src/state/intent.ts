@@ -91,6 +91,8 @@ export const intentSchema: z.ZodType<Intent> = z.strictObject({
       stateLost: optional(z.strictObject({ at: epoch })),
     }),
   ),
-  added: z.array(z.strictObject({ services: z.array(serviceKey).min(1), address: z.string().min(1), server: serverKey })).default([]),
+  added: z
+    .array(z.strictObject({ services: z.array(serviceKey).min(1), address: z.string().min(1), server: serverKey }))
+    .default([]),
   drains: z.array(drain as unknown as z.ZodType<Drain>),
 });
