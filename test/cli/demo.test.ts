@@ -1,32 +1,40 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { test } from "node:test";
-import { start } from "./support.ts";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { type Spawned, start } from "./support.ts";
 
-const leftBehind = () => readdirSync(tmpdir()).filter((name) => name.startsWith("director-demo-"));
+/** The demo in a process of its own, whose place for temporary files is only its own. */
+function play(t: TestContext): { readonly demo: Spawned; leftBehind(): readonly string[] } {
+  const folder = mkdtempSync(join(tmpdir(), "director-demo-test-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return { demo: start(["demo"], { env: { TMPDIR: folder } }), leftBehind: () => readdirSync(folder) };
+}
 
-test("the demo tells its story, checks it, fits on a terminal of 100 columns and leaves nothing behind", async () => {
-  const before = leftBehind();
-  const { code, stdout, stderr } = await start(["demo"]).ended;
-  assert.deepEqual([code, stderr], [0, ""], stdout);
-  const lines = stdout.trimEnd().split("\n");
-  assert.equal(lines.at(-1), "done");
-  assert.deepEqual(
-    lines.filter((line) => line.length > 100),
-    [],
-  );
-  assert.match(stdout, /other was stopped\. Weight 0 after \d+ ms: connection refused, 3 checks in a row\./);
-  assert.match(stdout, /^ +5\/5 +0 \/ 100 \/ 100 +100% +100% +100%/m);
-  assert.match(stdout, /The download ended whole/);
-  assert.deepEqual(leftBehind(), before);
-});
+describe("the demo", { concurrency: true }, () => {
+  test("tells its story, checks it, fits on a terminal of 100 columns and leaves nothing behind", async (t) => {
+    const { demo, leftBehind } = play(t);
+    const { code, stdout, stderr } = await demo.ended;
+    assert.deepEqual([code, stderr], [0, ""], stdout);
+    const lines = stdout.trimEnd().split("\n");
+    assert.equal(lines.at(-1), "done");
+    assert.deepEqual(
+      lines.filter((line) => line.length > 100),
+      [],
+    );
+    assert.match(stdout, /other was stopped\. Weight 0 after \d+ ms: connection refused, 3 checks in a row\./);
+    assert.match(stdout, /^ +5\/5 +0 \/ 100 \/ 100 +100% +100% +100%/m);
+    assert.match(stdout, /The download ended whole/);
+    assert.deepEqual(leftBehind(), []);
+  });
 
-test("a demo that is interrupted cleans up too", async () => {
-  const before = leftBehind();
-  const { child, seen, ended } = start(["demo"]);
-  await seen(/weight 100/);
-  child.kill("SIGINT");
-  assert.equal((await ended).code, 130);
-  assert.deepEqual(leftBehind(), before);
+  test("cleans up too when it is interrupted", async (t) => {
+    const { demo, leftBehind } = play(t);
+    await demo.seen(/weight 100/);
+    assert.match(leftBehind().join(" "), /^director-demo-\w+$/);
+    demo.child.kill("SIGINT");
+    assert.equal((await demo.ended).code, 130);
+    assert.deepEqual(leftBehind(), []);
+  });
 });

@@ -100,11 +100,18 @@ export function cli(args: readonly string[], env: Environment = {}): Promise<Ran
   return begin(args, env).ended;
 }
 
+interface StartOptions {
+  /** All of standard input; without it stays open. */
+  readonly input?: string;
+  readonly env?: Environment;
+  readonly program?: string;
+}
+
 /** The command line in a process of its own, in plain text whatever the caller's environment. */
-export function start(args: readonly string[], input?: string, program = main): Spawned {
+export function start(args: readonly string[], { input, env, program = main }: StartOptions = {}): Spawned {
   const { DIRECTOR_SOCKET: _, FORCE_COLOR: __, SUDO_USER: ___, ...clean } = process.env;
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
-    env: { ...clean, NO_COLOR: "1", TZ: "UTC" },
+    env: { ...clean, NO_COLOR: "1", TZ: "UTC", ...env },
   });
   const { out, add, running } = transcript();
   for (const name of ["stdout", "stderr"] as const) {
@@ -207,14 +214,14 @@ export async function bench(): Promise<Bench> {
     ports,
     cli: (...args) => cli(["--socket", socket, ...args]),
     begin: (...args) => begin(["--socket", socket, ...args]),
-    start: (...args) => kept(start(["--socket", socket, ...args], "")),
+    start: (...args) => kept(start(["--socket", socket, ...args], { input: "" })),
     async daemon() {
       const daemon = kept(start(["run", "-c", conf]));
       await daemon.seen(/ready: \d+ services/);
       return daemon;
     },
     async daemonWithClients() {
-      const daemon = kept(start([conf], undefined, withClients));
+      const daemon = kept(start([conf], { program: withClients }));
       await daemon.seen(/ready: \d+ services/);
       const say = (line: string) => void daemon.child.stdin!.write(`${line}\n`);
       return { ...daemon, connect: say, leave: () => say("") };
