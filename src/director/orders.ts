@@ -76,7 +76,7 @@ export function createOrders(director: OrderContext) {
 
   /** The error of a change that did not come about: the disk's, or the order's own. */
   function refusal(problem: string): { readonly ok: false; readonly error: Refusal } {
-    return err({ kind: director.intents().problem() === undefined ? "conflict" : "unwritable", problem });
+    return err({ kind: director.intents().problem() === problem ? "unwritable" : "conflict", problem });
   }
 
   async function setServer(

@@ -526,6 +526,11 @@ describe("trouble on the way", () => {
     await machine.clock.advance(5 * MINUTE);
     assert.equal(stand(daemon), "paused state-unwritable 3");
     assert.equal(await shares(machine), "70:30");
+    // An order that would be refused with any disk is refused for what it asks.
+    const refused = await daemon.wait(daemon.director.orderDrain("d-1", "finish", OPS));
+    assert.deepEqual(refused.ok || refused.error.kind, "unwritable");
+    const wrong = await daemon.wait(daemon.director.orderDrain("d-9", "finish", OPS));
+    assert.deepEqual(wrong.ok || wrong.error.kind, "conflict");
     assert.ok(daemon.passes() - before <= 80, `${daemon.passes() - before} passes in five minutes`);
     assert.ok(daemon.said("drain").length <= 10, `${daemon.said("drain").length} lines`);
     machine.disk.broken = undefined;
