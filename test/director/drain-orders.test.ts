@@ -339,6 +339,18 @@ describe("--then remove", () => {
     assert.ok(!daemon.said("weight").some((line) => line.includes("open connections")), "it was called cut");
   });
 
+  test("--at-grace remove is no word to those who were never waited for: with --idle none the last connection counts", async () => {
+    const { machine, daemon, where } = await opened(1);
+    const policy = { ...THEN, atGrace: "remove", idle: "none" } as const;
+    await begin(daemon, "web", { from: ["old"], to: ["new"], pace: { kind: "now" }, policy });
+    await machine.clock.advance(30 * MINUTE);
+    assert.equal(stands(daemon), "web done 1");
+    assert.equal(await machine.weights(), `${OLD} 0, ${NEW} 100`);
+    machine.kernel.memory.release(WEB, where[0]!);
+    await machine.clock.advance(15_000);
+    assert.equal(await machine.weights(), `${NEW} 100`);
+  });
+
   test("stopped on the way it stays in the table", async () => {
     const { machine, daemon } = await opened(0);
     await begin(daemon, "web", { from: ["old"], to: ["new"], policy: THEN });
