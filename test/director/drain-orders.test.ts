@@ -166,6 +166,17 @@ describe("a whole machine out of all its services", () => {
     }
   });
 
+  test("it is one machine after a restart as well", async () => {
+    const { machine, daemon } = await serving(conf());
+    const [web] = await begin(daemon, HOST);
+    await machine.clock.advance(2.5 * MINUTE);
+    const again = await machine.start(conf());
+    await machine.clock.advance(MINUTE);
+    assert.equal(stands(again), "web shifting 4, api shifting 4");
+    await order(again, "rollback", web!.parent!.id);
+    assert.equal(stands(again), "web rolled-back 4, api rolled-back 4");
+  });
+
   test("once it is over each service gets the machine back by itself", async () => {
     const { machine, daemon } = await serving(conf());
     await begin(daemon, HOST, { pace: { kind: "now" } });
