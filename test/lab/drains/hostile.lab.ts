@@ -51,7 +51,7 @@ const driftLines = (after: number): readonly LogLine[] =>
 step(
   "somebody else's ipvsadm in the midst of a drain: put back to the present share, and the drain goes on",
   async (t) => {
-    const order = { service: "web", from: ["old"], to: ["new"], overMs: 50_000, everyMs: 5_000, graceMs: 1_000 };
+    const order = { service: "web", from: ["old"], to: ["new"], overMs: 36_000, everyMs: 3_000, graceMs: 1_000 };
     const { plan } = await ask<DrainPlan>(director, "POST", "drains", { ...order, dryRun: true });
     const due = (of: number) => ["old", "new", "third"].map((name) => plan[of - 1]!.weights[name]).join("/");
     const clients = await load();
@@ -64,11 +64,11 @@ step(
         says: /^web old: drift: somebody else set its weight to 7/,
       },
       {
-        at: 4,
+        at: 5,
         rules: `-e -t ${VIP}:${PORT} -r ${NEW} -m -w 0`,
         says: /^web new: drift: somebody else set its weight to 0/,
       },
-      { at: 6, rules: `-d -t ${VIP}:${PORT} -r ${NEW}`, says: /^web new: drift: somebody else deleted it/ },
+      { at: 8, rules: `-d -t ${VIP}:${PORT} -r ${NEW}`, says: /^web new: drift: somebody else deleted it/ },
     ]) {
       await drainIs(director, id, `at step ${at}`, (d) => d.step === at);
       await until(`step ${at} is in the kernel`, () => now() === due(at));
@@ -87,12 +87,12 @@ step(
       const told = driftLines(after);
       assert.equal(told.length, 1, JSON.stringify(told));
       assert.match(String(told[0]!.msg), says);
-      assert.ok(present === at || present === at + 1, `at step ${present}`);
+      assert.ok(present >= at && present <= at + 3, `at step ${present}`);
       shown.push(`${rules.split(" ")[0]}: ${now()} after ${tookMs} ms at step ${present}`);
     }
     assert.deepEqual((await clients.stop()).errors, {}, "none of it took all servers away");
     // This one takes everything away: clients of that moment find nobody.
-    await drainIs(director, id, "at step 8", (d) => d.step === 8);
+    await drainIs(director, id, "at step 11", (d) => d.step === 11);
     const typed = performance.now();
     await must(["/usr/sbin/ipvsadm", "-C"]);
     await until(

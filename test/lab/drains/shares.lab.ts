@@ -8,7 +8,7 @@ import { startDirector, step, until, weights } from "../inside.ts";
 import { ask, drainStatus, status } from "../main-job/api.ts";
 import { longestStall, watchTable } from "../main-job/watcher.ts";
 import { type Counted, countingClients, countingServers } from "./counting.ts";
-import { pointsApart, same, spansOf, sum, tally } from "./tally.ts";
+import { pointsApart, same, spansOf, sum, tally, unluckiest } from "./tally.ts";
 
 const VIP = "10.100.0.1";
 const LOOK_MS = 25;
@@ -216,7 +216,7 @@ function judged(
 ): string {
   assert.equal(plan.length, shares.length);
   const { from, to } = pool.moves[shares.length === 20 ? 0 : 1]!;
-  const worst = { given: 0, counted: 0, enough: 0, fewest: Number.POSITIVE_INFINITY };
+  const worst = { given: 0, counted: 0, enough: 0, beyond: 0, fewest: Number.POSITIVE_INFINITY };
   let next = 0;
   for (const [k, { asked, weights: planned }] of plan.entries()) {
     assert.ok(Math.abs(asked - shares[k]!) < 1e-9);
@@ -231,7 +231,9 @@ function judged(
     const counts = tally(counted, target, spans[at]!);
     const all = sum(counts);
     const away = pointsApart(counts, planned);
-    const allowed = COUNTED_WITHIN * Math.max(1, ENOUGH / all);
+    // Where not even small weights have an even cycle a step that begins and ends in its most unlucky places is further off; an edit sends the
+    // kernel back to the newest server, which is one connection more.
+    const allowed = Math.max(COUNTED_WITHIN * Math.max(1, ENOUGH / all), (100 * (unluckiest(planned) + 1)) / all);
     assert.ok(
       away <= allowed,
       `${pool.name}, step ${k + 1}: ${away.toFixed(2)} points off, of ${all} ${JSON.stringify(counts)} with ${JSON.stringify(planned)}`,
@@ -240,10 +242,11 @@ function judged(
     if (all < ENOUGH) continue;
     worst.enough++;
     worst.counted = Math.max(worst.counted, away);
+    if (away > COUNTED_WITHIN) worst.beyond++;
   }
   // A machine too slow for a single step of the promised size has shown nothing.
   assert.ok(worst.enough > 0 || everyMs === LONGEST_STEP_MS, `${pool.name}: no step had ${ENOUGH} connections`);
-  return `${pool.name.padEnd(6)} given off by ${worst.given.toFixed(2)}, counted off by ${worst.counted.toFixed(2)} points at most; ${worst.enough} steps with ${ENOUGH} or more, the smallest ${worst.fewest}`;
+  return `${pool.name.padEnd(6)} given off by ${worst.given.toFixed(2)}, counted off by ${worst.counted.toFixed(2)} points at most, ${worst.beyond} steps by more than ${COUNTED_WITHIN}; ${worst.enough} steps with ${ENOUGH} connections or more, the smallest ${worst.fewest}`;
 }
 
 /** What the file's weights come to when this share of the olds' has moved. */

@@ -52,3 +52,28 @@ export function same(one: Readonly<Record<string, number>>, other: Readonly<Reco
   const names = Object.keys(one);
   return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
 }
+
+/** By how many connections the most unlucky stretch of the kernel's wrr cycle is off somebody's share: in each round whoever weighs at least the bar
+ *  gets one, and the bar falls from the heaviest on. Written apart from the project's own: what is tested does not judge itself. */
+export function unluckiest(weights: Readonly<Record<string, number>>): number {
+  const unit = Object.values(weights).reduce(gcd, 0);
+  const heavy = Object.values(weights).map((weight) => weight / unit);
+  const cycle: number[] = [];
+  for (let bar = Math.max(...heavy); bar > 0; bar--)
+    for (const [i, weight] of heavy.entries()) if (weight >= bar) cycle.push(i);
+  let worst = 0;
+  for (const [i, weight] of heavy.entries()) {
+    let [ahead, most, least] = [0, 0, 0];
+    for (const served of cycle) {
+      ahead += (served === i ? 1 : 0) - weight / cycle.length;
+      most = Math.max(most, ahead);
+      least = Math.min(least, ahead);
+    }
+    worst = Math.max(worst, most - least);
+  }
+  return worst;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
