@@ -23,7 +23,7 @@ test("what the drawing shows holds for other pools as well: director's weights a
     const ours = offBy(scenario, simulate(scenario, director));
     const theirs = offBy(scenario, simulate(scenario, naive));
     assert.ok(ours.mean * 3 < theirs.mean, `${old}, ${others}: ${ours.mean} against ${theirs.mean} points`);
-    // Of 50 connections 5: less than two cycles, so the order within one shows.
-    assert.ok(ours.worst < 10, `${old}, ${others}: ${ours.worst} points`);
+    // Of 50 connections 6: less than two cycles of some weights, so the order within one shows.
+    assert.ok(ours.worst < 12, `${old}, ${others}: ${ours.worst} points`);
   }
 });

@@ -142,7 +142,7 @@ describe("a drain's steps come near to what was asked", () => {
   // How many of 5,400 steps have an unlucky stretch, and how far it is off. Nearest to the asked share alone it were 27, 49 and 15 in a hundred.
   const unequal: readonly (readonly [size: number, beyond: number, points: number])[] = [
     [2, 0.003, 2.15],
-    [3, 0.19, 4.3],
+    [3, 0.31, 4.3],
     [10, 0.1, 4.6],
   ];
   for (const [size, beyond, points] of unequal)
