@@ -7,9 +7,9 @@ export const LONGEST_CYCLE = 50;
  *  many of them, 2.7 points. Nobody is to be off by more than 2 points of 200 connections, wherever in the cycle they begin. That is 4; the order
  *  within a round adds up to 0.8 to what `unevenness` tells. */
 export const EVEN_ENOUGH = 3.2;
-/** So far (in points) may the given share be from the asked one for the sake of an even cycle, where it could be nearer: the more servers, the
- *  further it has to be anyway. 0.5 for two, 0.7 for three, 1.1 for five and more. */
-const furthest = (servers: number): number => Math.min(1.1, 0.1 + 0.2 * servers);
+/** So far (in points) may the given share be from the asked one for the sake of an even cycle, where it could be nearer. Among many servers it has
+ *  to be further anyway. */
+const furthest = (servers: number): number => (servers <= 3 ? 0.5 : 1.1);
 
 export interface WholeWeights {
   /** What the ideals were multiplied with; each weight is round(scale x ideal), at least 1 where the ideal is above 0. */
