@@ -70,8 +70,8 @@ step(
       },
       { at: 8, rules: `-d -t ${VIP}:${PORT} -r ${NEW}`, says: /^web new: drift: somebody else deleted it/ },
     ]) {
-      await drainIs(director, id, `at step ${at}`, (d) => d.step === at);
-      await until(`step ${at} is in the kernel`, () => now() === due(at));
+      // On a slow host it may be further than that by now.
+      const { step: from } = await drainIs(director, id, `at step ${at}`, (d) => d.step >= at && now() === due(d.step));
       const [after, typed] = [director.log.length, performance.now()];
       await setTable(rules);
       // It may have gone a step further meanwhile: what counts is the share of the step that is in force.
@@ -87,12 +87,12 @@ step(
       const told = driftLines(after);
       assert.equal(told.length, 1, JSON.stringify(told));
       assert.match(String(told[0]!.msg), says);
-      assert.ok(present >= at && present <= at + 3, `at step ${present}`);
+      assert.ok(present >= from && present <= from + Math.ceil(WITHIN_MS / order.everyMs), `at step ${present}`);
       shown.push(`${rules.split(" ")[0]}: ${now()} after ${tookMs} ms at step ${present}`);
     }
     assert.deepEqual((await clients.stop()).errors, {}, "none of it took all servers away");
     // This one takes everything away: clients of that moment find nobody.
-    await drainIs(director, id, "at step 11", (d) => d.step === 11);
+    await drainIs(director, id, "at step 11", (d) => d.step >= 11);
     const typed = performance.now();
     await must(["/usr/sbin/ipvsadm", "-C"]);
     await until(

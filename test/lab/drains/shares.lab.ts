@@ -1,5 +1,3 @@
-// Not part of `npm test` yet: for three servers the nearest even weights are 0.51 points from the asked share at one step, where 0.5 is wanted.
-// By hand: node_modules/.bin/node test/lab/cli.ts -n 2 test/lab/drains/shares.by-hand.ts
 // Three services of 2, 3 and 10 unequal servers drain at once, in 20 steps and by 5,10,25,50,100: every connection is counted, step by step, against what the weights give and what was asked.
 // lab: topology=routed servers=2 timeout=600
 import assert from "node:assert/strict";
