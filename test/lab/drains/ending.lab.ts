@@ -248,7 +248,7 @@ step("a UDP drain is done 30 s after the last packet, and then the old leaves th
   // Counters move every 2 s in the kernel and are asked for every 5 s.
   assert.ok(silentMs >= 30_000 && silentMs <= 45_000, `done ${Math.round(silentMs)} ms after the last packet`);
   const udp = () => weightsOf(`udp:${VIP}:${UDP_PORT}`, pair(UDP_PORT));
-  await until("the old has left the table", () => udp() === "-/100", { timeoutMs: 60_000 });
+  await until("the old has left the table", () => udp() === "-/100", { timeoutMs: 15_000 });
   const { counts, errors } = await cl.load({ kind: "udp", target: `${VIP}:${UDP_PORT}`, count: 20 });
   assert.deepEqual([counts, errors], [{ "udp-new": 20 }, {}]);
   t.diagnostic(
