@@ -224,7 +224,7 @@ step(
       (d) => d.state === "draining" && d.templates === 1,
     );
     assert.equal(counted.connections, 0);
-    assert.equal(weightsOf(key(PORTS.sticky), pair(PORTS.sticky)), "0/100");
+    await until("the old stands at 0", () => weightsOf(key(PORTS.sticky), pair(PORTS.sticky)) === "0/100");
     assert.deepEqual(await visit(5), { old: 5 }, "expire_quiescent_template=0");
     // Without a single active connection it waits on: somebody would come back.
     await sleep(3_000);
@@ -233,7 +233,7 @@ step(
     await sysctl({ "net.ipv4.vs.expire_quiescent_template": 1 });
     assert.deepEqual(await visit(5), { new: 5 }, "expire_quiescent_template=1");
     await say(director, id, "rollback");
-    assert.equal(weightsOf(key(PORTS.sticky), pair(PORTS.sticky)), "100/0");
+    await until("the weights of before", () => weightsOf(key(PORTS.sticky), pair(PORTS.sticky)) === "100/0");
     t.diagnostic(
       `of 5 each: before 5 old; at weight 0 5 old, ${still.templates} template, ${still.inactive} closing; with the setting 5 new`,
     );
@@ -248,7 +248,7 @@ step("a UDP drain is done 30 s after the last packet, and then the old leaves th
   // Counters move every 2 s in the kernel and are asked for every 5 s.
   assert.ok(silentMs >= 30_000 && silentMs <= 45_000, `done ${Math.round(silentMs)} ms after the last packet`);
   const udp = () => weightsOf(`udp:${VIP}:${UDP_PORT}`, pair(UDP_PORT));
-  await until("the old has left the table", () => udp() === "-/100", { timeoutMs: 15_000 });
+  await until("the old has left the table", () => udp() === "-/100", { timeoutMs: 30_000 });
   const { counts, errors } = await cl.load({ kind: "udp", target: `${VIP}:${UDP_PORT}`, count: 20 });
   assert.deepEqual([counts, errors], [{ "udp-new": 20 }, {}]);
   t.diagnostic(
