@@ -22,6 +22,8 @@ export type CheckState =
   | {
       readonly kind: "up";
       readonly since: MonotonicMs;
+      /** It was down before: an outage that we saw, which slow start is for. */
+      readonly recovered: boolean;
       readonly failures: number;
       /** Why the present row of failures fails; undefined when there is none. */
       readonly reason: string | undefined;
@@ -76,11 +78,11 @@ export function intervalOf(state: CheckState, spec: CheckSpec): Millis {
 function passed(state: CheckState, t: Thresholds, now: MonotonicMs): CheckState {
   switch (state.kind) {
     case "unknown":
-      return up(now);
+      return up(now, false);
     case "up":
       return state.failures === 0 ? state : { ...state, failures: 0, reason: undefined };
     case "down":
-      return state.passes + 1 >= t.rise ? up(now) : { ...state, passes: state.passes + 1 };
+      return state.passes + 1 >= t.rise ? up(now, true) : { ...state, passes: state.passes + 1 };
     default:
       return assertNever(state);
   }
@@ -102,6 +104,6 @@ function failed(state: CheckState, reason: string, decisive: boolean, t: Thresho
   }
 }
 
-function up(now: MonotonicMs): CheckState {
-  return { kind: "up", since: now, failures: 0, reason: undefined };
+function up(now: MonotonicMs, recovered: boolean): CheckState {
+  return { kind: "up", since: now, recovered, failures: 0, reason: undefined };
 }

@@ -4,7 +4,12 @@ import type { CheckState } from "./machine.ts";
 /** What all checks of a server together say. Only `up`, `presumed-up` and `no-check` get weight. */
 export type ServerVerdict =
   | { readonly kind: "no-check" }
-  | { readonly kind: "up"; readonly since: MonotonicMs }
+  | {
+      readonly kind: "up";
+      readonly since: MonotonicMs;
+      /** When its last outage ended, as far as we saw one. */
+      readonly recoveredAt: MonotonicMs | undefined;
+    }
   /** Not probed since our start (or since its checks changed); it was up before. */
   | { readonly kind: "presumed-up"; readonly since: MonotonicMs }
   | { readonly kind: "unknown"; readonly since: MonotonicMs; readonly reason: string }
@@ -27,6 +32,7 @@ export function isUp(verdict: ServerVerdict): boolean {
 export function serverVerdict(checks: readonly CheckInput[], presumedUp: boolean): ServerVerdict {
   if (checks.length === 0) return { kind: "no-check" };
   let upSince = 0 as MonotonicMs;
+  let recoveredAt: MonotonicMs | undefined;
   let open: CheckInput | undefined;
   let down: { since: MonotonicMs; reasons: string[] } | undefined;
   for (const check of checks) {
@@ -37,12 +43,13 @@ export function serverVerdict(checks: readonly CheckInput[], presumedUp: boolean
       if (state.since < down.since) down.since = state.since;
     } else if (state.kind === "up") {
       if (state.since > upSince) upSince = state.since;
+      if (state.recovered && state.since > (recoveredAt ?? -1)) recoveredAt = state.since;
     } else {
       open ??= check;
     }
   }
   if (down) return { kind: "down", since: down.since, reason: down.reasons.join("; ") };
-  if (!open) return { kind: "up", since: upSince };
+  if (!open) return { kind: "up", since: upSince, recoveredAt };
   if (presumedUp) return { kind: "presumed-up", since: open.state.since };
   return { kind: "unknown", since: open.state.since, reason: waitingFor(checks, open) };
 }

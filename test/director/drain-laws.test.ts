@@ -173,9 +173,11 @@ async function live(deeds: readonly Deed[]): Promise<void> {
     const since = 0 as MonotonicMs;
     return kind === "no-check"
       ? { kind }
-      : kind === "up" || kind === "presumed-up"
-        ? { kind, since }
-        : { kind, since, reason: kind };
+      : kind === "up"
+        ? { kind, since, recoveredAt: undefined }
+        : kind === "presumed-up"
+          ? { kind, since }
+          : { kind, since, reason: kind };
   }
 
   const store = {

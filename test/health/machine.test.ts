@@ -15,7 +15,7 @@ const OUTCOMES: Readonly<Record<string, ProbeOutcome>> = {
 };
 
 const at = (ms: number) => ms as MonotonicMs;
-const UP: CheckState = { kind: "up", since: at(0), failures: 0, reason: undefined };
+const UP: CheckState = { kind: "up", since: at(0), recovered: false, failures: 0, reason: undefined };
 const DOWN: CheckState = { kind: "down", since: at(0), passes: 0, reason: "connection refused" };
 const FRESH = unknown(false, at(0));
 const PRESUMED = unknown(true, at(0));
@@ -74,8 +74,18 @@ describe("what a state carries", () => {
 
   test("a failing row says its newest reason and is forgotten with the next pass", () => {
     const failing = step(UP, OUTCOMES.f!, usual, at(1));
-    assert.deepEqual(failing, { kind: "up", since: 0, failures: 1, reason: "connection refused" });
+    assert.deepEqual(failing, { kind: "up", since: 0, recovered: false, failures: 1, reason: "connection refused" });
     assert.deepEqual(step(failing, OUTCOMES.p!, usual, at(2)), UP);
+  });
+
+  test("what came up after it was down says so; a first pass, or one after failures that took nothing down, does not", () => {
+    const recovered = (state: CheckState) => state.kind === "up" && state.recovered;
+    const pass = (state: CheckState) => step(state, OUTCOMES.p!, { rise: 1, fall: 3 }, at(9));
+    assert.deepEqual(
+      [DOWN, FRESH, PRESUMED, step(UP, OUTCOMES.f!, usual, at(1))].map((s) => recovered(pass(s))),
+      [true, false, false, false],
+    );
+    assert.equal(recovered(pass(pass(DOWN))), true, "and goes on saying so");
   });
 
   test("the very same state comes back when nothing changed", () => {

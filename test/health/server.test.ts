@@ -5,8 +5,14 @@ import { isUp, type ServerVerdict, serverVerdict } from "../../src/health/server
 import type { MonotonicMs } from "../../src/model/time.ts";
 
 const at = (ms: number) => ms as MonotonicMs;
-const up = (since = 5): CheckState => ({ kind: "up", since: at(since), failures: 0, reason: undefined });
-const failing: CheckState = { kind: "up", since: at(5), failures: 2, reason: "timed out" };
+const up = (since = 5): Extract<CheckState, { kind: "up" }> => ({
+  kind: "up",
+  since: at(since),
+  recovered: false,
+  failures: 0,
+  reason: undefined,
+});
+const failing: CheckState = { kind: "up", since: at(5), recovered: false, failures: 2, reason: "timed out" };
 const down = (reason = "connection refused", since = 7): CheckState => ({
   kind: "down",
   since: at(since),
@@ -28,9 +34,18 @@ function verdict(presumedUp: boolean, ...states: readonly (CheckState | readonly
 describe("many checks, one verdict", () => {
   const rows: readonly (readonly [name: string, is: ServerVerdict, expected: ServerVerdict])[] = [
     ["no check: it counts as up", verdict(false), { kind: "no-check" }],
-    ["one check up", verdict(false, up()), { kind: "up", since: at(5) }],
-    ["up since the last of them came up", verdict(false, up(5), up(9)), { kind: "up", since: at(9) }],
-    ["a failing row is still up", verdict(false, failing), { kind: "up", since: at(5) }],
+    ["one check up", verdict(false, up()), { kind: "up", since: at(5), recoveredAt: undefined }],
+    [
+      "after an outage it says when that ended",
+      verdict(false, up(5), { ...up(7), recovered: true }, up(9)),
+      { kind: "up", since: at(9), recoveredAt: at(7) },
+    ],
+    [
+      "up since the last of them came up",
+      verdict(false, up(5), up(9)),
+      { kind: "up", since: at(9), recoveredAt: undefined },
+    ],
+    ["a failing row is still up", verdict(false, failing), { kind: "up", since: at(5), recoveredAt: undefined }],
     [
       "one of two down: down",
       verdict(true, up(), down()),

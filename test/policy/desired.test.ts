@@ -13,7 +13,7 @@ import { NO_INTENT, type ServiceIntent } from "../../src/policy/moves.ts";
 import { frontend, server, service } from "../support/services.ts";
 import { drain, draining, ended, key, mono, shifting } from "./drains.ts";
 
-const UP: ServerVerdict = { kind: "up", since: mono(0) };
+const UP: ServerVerdict = { kind: "up", since: mono(0), recoveredAt: undefined };
 const DOWN: ServerVerdict = { kind: "down", since: mono(0), reason: "connection refused" };
 const UNKNOWN: ServerVerdict = { kind: "unknown", since: mono(0), reason: "waiting for the first pass" };
 const PRESUMED: ServerVerdict = { kind: "presumed-up", since: mono(0) };

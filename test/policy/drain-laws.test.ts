@@ -71,7 +71,7 @@ function seenBy(
   const intent = { ...NO_INTENT, drains: [present] };
   const verdict = (name: string): ServerVerdict =>
     world.ready[NAMES.indexOf(name as (typeof NAMES)[number])]
-      ? { kind: "up", since: mono(0) }
+      ? { kind: "up", since: mono(0), recoveredAt: undefined }
       : { kind: "down", since: mono(0), reason: "x" };
   let servers: DrainView["servers"] = new Map();
   positions(
