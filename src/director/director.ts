@@ -35,6 +35,7 @@ import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
 import { entriesOf, placesOf, serviceWith } from "./places.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
+import { reloadPlan, type TablePlan, type Want } from "./reload-plan.ts";
 import {
   adoptedBeliefs,
   type Beliefs,
@@ -118,6 +119,9 @@ export function createDirector(options: DirectorOptions) {
   const stateOf = (key: string) => engine.get(key);
   const verdict = (service: Service, server: RealServer) => verdictOf(service, server, beliefs, stateOf);
   const record = (event: NewEvent) => events.record(event);
+  // Where it cannot be read the kernel's own default counts.
+  const want: Want = (given) =>
+    desired({ ...given, expireQuiescentTemplate: options.sysctl("expire_quiescent_template") === 1 });
 
   const reconciler = createReconciler({
     clock,
@@ -125,15 +129,7 @@ export function createDirector(options: DirectorOptions) {
     heartbeat: options.heartbeat,
     settings: () => ({ mode: config.ipvs.mode, drift: config.ipvs.drift, resync: config.ipvs.resync }),
     hooks: {
-      desired: (actual) =>
-        desired({
-          config,
-          intent: (service) => intents.of(service),
-          verdict,
-          // Where it cannot be read the kernel's own default counts.
-          expireQuiescentTemplate: options.sysctl("expire_quiescent_template") === 1,
-          actual,
-        }),
+      desired: (actual) => want({ config, intent: (service) => intents.of(service), verdict, actual }),
       adopt,
       declare: async (services) => {
         const saved = await intents.change(
@@ -154,7 +150,7 @@ export function createDirector(options: DirectorOptions) {
             .then(() => {}),
         );
       },
-      graceOf: (key) => serviceOf(key)?.removalGrace ?? leavingGraces.get(key) ?? 600_000,
+      graceOf,
       watched: () =>
         intents
           .current()
@@ -171,6 +167,10 @@ export function createDirector(options: DirectorOptions) {
       ended: options.onPass,
     },
   });
+
+  function graceOf(key: ServiceKey): Millis {
+    return serviceOf(key)?.removalGrace ?? leavingGraces.get(key) ?? 600_000;
+  }
 
   function serviceOf(key: ServiceKey): Service | undefined {
     return serviceWith(config, [key]);
@@ -477,6 +477,15 @@ export function createDirector(options: DirectorOptions) {
 
     /** Replaces the configuration. The caller has parsed it and asked what it removes; from here on it cannot fail. */
     reload: useConfig,
+
+    /** What a reload with this configuration would change, over the table as it is read now; nothing is touched.
+     *  @throws when the table cannot be read */
+    async plan(next: Config): Promise<TablePlan> {
+      const actual = await kernel.read(stopping.signal);
+      const intent = intents.current();
+      const running = { config, beliefs, records: engine.records(), stateOf, intent, view: reconciler.view(), graceOf };
+      return reloadPlan(running, next, withoutOvertaken(intent, next), actual, want, clock.now());
+    },
 
     /** Ends probing and the pass in hand; the table stays as it is. */
     async stop(): Promise<void> {

@@ -71,17 +71,25 @@ export function createIntents(store: IntentStore, initial: Intent, onChange: (in
       inTurn(async () => {
         if (problem !== undefined) await save(current);
       }),
-    of(service) {
-      const servers = new Map();
-      const drains = new Set<Intent["drains"][number]>();
-      for (const frontend of service.frontends) {
-        const found = index.get(serviceKey(frontend));
-        for (const entry of found?.servers ?? []) servers.set(entry.server, entry);
-        for (const drain of found?.drains ?? []) drains.add(drain);
-      }
-      return { servers, drains: [...drains] };
-    },
+    of: (service) => within(index, service),
   };
+}
+
+/** What a document says of each service. */
+export function serviceIntents(intent: Intent): (service: Service) => ServiceIntent {
+  const index = indexed(intent);
+  return (service) => within(index, service);
+}
+
+function within(index: Index, service: Service): ServiceIntent {
+  const servers = new Map();
+  const drains = new Set<Intent["drains"][number]>();
+  for (const frontend of service.frontends) {
+    const found = index.get(serviceKey(frontend));
+    for (const entry of found?.servers ?? []) servers.set(entry.server, entry);
+    for (const drain of found?.drains ?? []) drains.add(drain);
+  }
+  return { servers, drains: [...drains] };
 }
 
 type Index = ReadonlyMap<ServiceKey, { servers: Intent["servers"][number][]; drains: Intent["drains"][number][] }>;
