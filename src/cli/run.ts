@@ -28,6 +28,7 @@ import { upFiles } from "../runtime/up-files.ts";
 import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
 import { type LoadedFiles, loadFiles } from "./config-file.ts";
+import { planner } from "./planning.ts";
 import { VERSION } from "./version.ts";
 
 const EX_CONFIG = 78;
@@ -229,7 +230,15 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     return `${counted(services.length, "service")}, ${counted(servers, "server")}`;
   }
 
-  const context: HandlerContext = { director, status, statusInput, reload };
+  const plan = planner({
+    load: () => loadFiles(file),
+    file,
+    running: director.config,
+    withAdded: (next) => withAdditions(next, director.intent().added),
+    needRestart: (next) => needRestart(initial, next),
+    plan: director.plan,
+  });
+  const context: HandlerContext = { director, status, statusInput, reload, plan };
   const doors: Listening[] = [];
   const signals = catchSignals();
   signals.onReload(() => void reload(false));

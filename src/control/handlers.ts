@@ -8,6 +8,7 @@ import type { EpochMs } from "../model/time.ts";
 import { intentSchema } from "../state/intent.ts";
 import { drainRoutes, statusOf } from "./drain-routes.ts";
 import { type ApiReply, type ApiRequest, json, problem } from "./http.ts";
+import { type Planner, planRoute } from "./plan-routes.ts";
 import { noted, order, refused, withBody, wrongMethod } from "./replies.ts";
 import type { ReloadReply, SettleReply, StatusReply } from "./shapes.ts";
 
@@ -16,6 +17,7 @@ export interface HandlerContext {
   readonly director: Director;
   status(): StatusReply;
   statusInput(): StatusInput;
+  readonly plan: Planner;
   /** Reads the file anew. `problems` as FILE:LINE:COL lines. */
   reload(
     force: boolean,
@@ -34,6 +36,8 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
         return services(context, request, rest);
       case "reload":
         return request.method === "POST" ? reload(context, request) : wrongMethod("POST");
+      case "plan":
+        return request.method === "POST" ? planRoute(context.plan, request) : wrongMethod("POST");
       case "drains":
         return drainRoutes(context, request, rest);
       case "settle":
@@ -45,7 +49,7 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
       default:
         return problem(
           404,
-          `nothing at /v1/${resource ?? ""}; there are status, services, drains, settle, events, intent, reload`,
+          `nothing at /v1/${resource ?? ""}; there are status, services, drains, settle, events, intent, plan, reload`,
         );
     }
   };

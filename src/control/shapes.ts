@@ -1,3 +1,4 @@
+import type { TablePlan } from "../director/reload-plan.ts";
 import type { SettleLine } from "../director/settle.ts";
 import type { WeightRule } from "../policy/desired.ts";
 import type { PauseReason } from "../policy/drain.ts";
@@ -167,4 +168,17 @@ export interface ReloadReply {
   readonly warnings: readonly string[];
   /** `service: check` that have not passed once since this reload. */
   readonly unproven: readonly string[];
+}
+
+/** What a reload (offline: a start) would change; nothing was changed. */
+export interface PlanReply extends TablePlan {
+  readonly file: string;
+  /** Of that file. observe: nothing of it would be written. */
+  readonly mode: "manage" | "observe";
+  readonly offline: boolean;
+  /** Why the reload would be refused without --force (reload.max_removed); empty: it would not. */
+  readonly refusals: readonly string[];
+  /** Keys that take effect when director is restarted. */
+  readonly restart: readonly string[];
+  readonly warnings: readonly string[];
 }
