@@ -39,10 +39,7 @@ export function planner(daemon: PlanningContext): Planner {
         ...(await daemon.plan(next)),
         refusals: removalRefusals(running, next),
         restart: daemon.needRestart(next),
-        warnings: [
-          ...problems.map(formatProblem),
-          ...(full.ok ? [] : [`added servers are left out: ${full.error}`]),
-        ],
+        warnings: [...problems.map(formatProblem), ...(full.ok ? [] : [`added servers are left out: ${full.error}`])],
       };
       return ok(reply);
     } catch (error) {

@@ -7,6 +7,7 @@ import { createContext, type GlobalOptions, type Surroundings } from "./context.
 import type { EventsOptions } from "./events.ts";
 import { failure } from "./failure.ts";
 import { type Output, processOutput } from "./output.ts";
+import type { PlanOptions } from "./plan.ts";
 import { drainCommands } from "./program-drains.ts";
 import type { ReloadOptions } from "./reload.ts";
 import type { StatusOptions } from "./status.ts";
@@ -214,6 +215,19 @@ function configCommands({ program, surroundings, runs }: CommandLine): void {
       runs(async (_: unknown, command: Command) => {
         const { reload } = await import("./reload.ts");
         return reload(surroundings, command.optsWithGlobals<ReloadOptions>());
+      }),
+    );
+  program
+    .command("plan")
+    .description("what a reload would change, line by line; nothing is touched")
+    .argument("[file]", "another file than the daemon's own")
+    .option("-c, --config <file>", "the same")
+    .option("--offline", "without a daemon: what a start would change in the kernel's table; needs root")
+    .option("--exit-code", "0 nothing to change, 3 changes, 1 the reload would be refused")
+    .action(
+      runs(async (file: string | undefined, _: unknown, command: Command) => {
+        const { plan } = await import("./plan.ts");
+        return plan(surroundings, file, command.optsWithGlobals<PlanOptions>());
       }),
     );
   const config = program.command("config").description("look at configuration files; needs no daemon and no privilege");
