@@ -1,7 +1,7 @@
 import { cautiously } from "../ipvs/caution.ts";
 import { diff } from "../ipvs/diff.ts";
 import { type Drift, destinationOf, driftBetween, only, sameThing } from "../ipvs/drift.ts";
-import { sameForwarding } from "../ipvs/equal.ts";
+import { sameForwarding, sameLimits } from "../ipvs/equal.ts";
 import { overlaid } from "../ipvs/overlay.ts";
 import { ruleLine } from "../ipvs/rules.ts";
 import type { Glance, GlanceDestination, IpvsChange, IpvsTable, Rates, Stats, Templates } from "../ipvs/table.ts";
@@ -279,7 +279,9 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const weightsOnly = changes.every(
       (c) =>
         c.op === "delete-server" ||
-        (c.op === "edit-server" && sameForwarding(c.destination.forwarding, c.was.forwarding)),
+        (c.op === "edit-server" &&
+          sameForwarding(c.destination.forwarding, c.was.forwarding) &&
+          sameLimits(c.destination.limits, c.was.limits)),
     );
     if (weightsOnly && complaints.length === 0) {
       glance = await kernel.glance(known, signal);

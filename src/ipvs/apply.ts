@@ -136,7 +136,10 @@ function refuseOptions({ frontend, scheduler, flags, onePacket, persistence }: S
 function refuseDestination(destination: Destination, { frontend }: ServiceEntry): string | undefined {
   const { weight } = destination;
   if (!Number.isInteger(weight) || weight < 0 || weight > 2_147_483_647) return "illegal weight specified";
+  const { upper, lower } = destination.limits ?? { upper: 0, lower: 0 };
+  if (upper > 2_147_483_647) return "illegal u_threshold specified";
   if (!fits(frontend, destination)) return "Different address family is allowed only for tunneling servers";
+  if (lower > upper) return "Numerical result out of range";
   return undefined;
 }
 

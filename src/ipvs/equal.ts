@@ -1,4 +1,4 @@
-import type { DestinationKey, Forwarding } from "../model/service.ts";
+import type { ConnectionLimits, DestinationKey, Forwarding } from "../model/service.ts";
 import type { Destination, EntryPersistence, IpvsTable, ServiceEntry } from "./table.ts";
 
 /** Whether the kernel would hold the same service: scheduler, flags, persistence and one-packet, whatever the destinations. */
@@ -11,14 +11,19 @@ export function sameOptions(a: ServiceEntry, b: ServiceEntry): boolean {
   );
 }
 
-/** Whether the kernel would hold the same destination: address, port, forwarding with its tunnel options, and weight. */
+/** Whether the kernel would hold the same destination: address, port, forwarding with its tunnel options, weight and limits. */
 export function sameDestination(a: Destination, b: Destination): boolean {
   return (
     a.weight === b.weight &&
     a.port === b.port &&
     a.address.text === b.address.text &&
-    sameForwarding(a.forwarding, b.forwarding)
+    sameForwarding(a.forwarding, b.forwarding) &&
+    sameLimits(a.limits, b.limits)
   );
+}
+
+export function sameLimits(a: ConnectionLimits | undefined, b: ConnectionLimits | undefined): boolean {
+  return a?.upper === b?.upper && a?.lower === b?.lower;
 }
 
 export function sameForwarding(a: Forwarding, b: Forwarding): boolean {

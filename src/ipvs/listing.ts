@@ -19,7 +19,7 @@ export interface Listing {
 }
 
 /** Reads the output of `ipvsadm -Sn` (1.31). Marks from 2147483648 up, printed as negative numbers, come out right; limits on connections
- *  (`-x`, `-y`) are never in it. */
+ *  (`-x`, `-y`) are never in it (stats.ts reads them). */
 export function parseListing(text: string): Listing {
   const table = new Map<ServiceKey, ServiceEntry>();
   const destinations = new Map<ServiceKey, Map<DestinationKey, Destination>>();

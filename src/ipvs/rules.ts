@@ -56,8 +56,11 @@ function dottedMask(prefix: number): string {
   return [bits >>> 24, (bits >>> 16) & 255, (bits >>> 8) & 255, bits & 255].join(".");
 }
 
-function destinationWords({ address, port, forwarding, weight }: Destination): string {
-  return `-r ${formatEndpoint(address, port)} ${forwardingWords(forwarding)} -w ${weight}`;
+function destinationWords({ address, port, forwarding, weight, limits }: Destination): string {
+  const words = `-r ${formatEndpoint(address, port)} ${forwardingWords(forwarding)} -w ${weight}`;
+  if (limits === undefined) return words;
+  const { upper, lower } = limits;
+  return `${words}${upper === 0 ? "" : ` -x ${upper}`}${lower === 0 ? "" : ` -y ${lower}`}`;
 }
 
 function forwardingWords(forwarding: Forwarding): string {

@@ -6,7 +6,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
-import type { Rates, Stats, Templates } from "./table.ts";
+import type { IpvsTable, Rates, Stats, Templates, Thresholds } from "./table.ts";
 import { addressFrontend, markFrontend, readCount, readEndpoint, type Words, wordsOf } from "./words.ts";
 
 /** Reads the output of `ipvsadm -Ln --stats --exact`. What cannot be read is left out: counters decide nothing but idleness. */
@@ -19,6 +19,27 @@ export function parseStats(text: string): Stats {
 /** Reads the output of `ipvsadm -Ln --persistent-conn`: how many persistence templates lead to each destination. */
 export function parseTemplates(text: string): Templates {
   return perDestination(text, ([_weight, templates]) => templates);
+}
+
+/** Reads the output of `ipvsadm -Ln --thresholds`. Destinations without limits are left out. */
+export function parseThresholds(text: string): Thresholds {
+  return perDestination(text, ([upper = 0, lower = 0]) => (upper === 0 && lower === 0 ? undefined : { upper, lower }));
+}
+
+/** The table with the limits that its own listing leaves out. */
+export function withThresholds(table: IpvsTable, thresholds: Thresholds): IpvsTable {
+  const full = new Map(table);
+  for (const [service, limited] of thresholds) {
+    const entry = table.get(service);
+    if (entry === undefined || limited.size === 0) continue;
+    const destinations = new Map(entry.destinations);
+    for (const [key, limits] of limited) {
+      const destination = destinations.get(key);
+      if (destination !== undefined) destinations.set(key, { ...destination, limits });
+    }
+    full.set(service, { ...entry, destinations });
+  }
+  return full;
 }
 
 /** Reads the output of `ipvsadm -Ln --rate`: new connections a second of each service, over the last seconds. */

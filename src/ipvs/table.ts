@@ -1,5 +1,5 @@
 import type { IpAddress } from "../model/address.ts";
-import type { DestinationKey, Forwarding, Frontend, ServiceKey } from "../model/service.ts";
+import type { ConnectionLimits, DestinationKey, Forwarding, Frontend, ServiceKey } from "../model/service.ts";
 
 /** A real server as the kernel holds it. */
 export interface Destination {
@@ -9,6 +9,8 @@ export interface Destination {
   readonly forwarding: Forwarding;
   /** 0 to 2147483647. */
   readonly weight: number;
+  /** undefined: none. `ipvsadm -S` never prints them, and an edit that does not restate them ends them. */
+  readonly limits?: ConnectionLimits | undefined;
 }
 
 /** A virtual service as the kernel holds it. */
@@ -62,6 +64,9 @@ export type Stats = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, Destinat
 
 /** Persistence templates that lead to each destination: clients whose next connection goes there. */
 export type Templates = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, number>>;
+
+/** The destinations that have limits on their connections. (A lower one without an upper does nothing; the kernel keeps what others gave it.) */
+export type Thresholds = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, ConnectionLimits>>;
 
 /** New connections a second of each service, as the kernel's estimator has them. */
 export type Rates = ReadonlyMap<ServiceKey, number>;

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parseListing } from "../ipvs/listing.ts";
 import { parseProc } from "../ipvs/proc.ts";
 import { ruleLine } from "../ipvs/rules.ts";
-import { parseRates, parseStats, parseTemplates } from "../ipvs/stats.ts";
+import { parseRates, parseStats, parseTemplates, parseThresholds, withThresholds } from "../ipvs/stats.ts";
 import type { IpvsChange, IpvsTable } from "../ipvs/table.ts";
 import { assertNever } from "../model/result.ts";
 import { CommandError, type CommandResult, runCommand } from "../runtime/run-command.ts";
@@ -30,7 +30,10 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
     const lines = listing.unreadable.join("\n");
     if (lines !== unreadable) onUnreadable(listing.unreadable);
     unreadable = lines;
-    return listing.table;
+    const anybody = [...listing.table.values()].some((entry) => entry.destinations.size > 0);
+    if (!anybody) return listing.table;
+    // -S leaves the limits on connections out. What was edited between the two runs is seen by the next reading.
+    return withThresholds(listing.table, parseThresholds(await list(options, ["-Ln", "--thresholds"], signal)));
   }
 
   /** Judged by what is said: the exit code is that of the last line alone. */

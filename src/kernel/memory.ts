@@ -1,6 +1,7 @@
 import { attempt } from "../ipvs/apply.ts";
 import { ruleLine } from "../ipvs/rules.ts";
 import type {
+  Destination,
   DestinationStats,
   Glance,
   GlanceDestination,
@@ -10,7 +11,7 @@ import type {
   ServiceEntry,
   Stats,
 } from "../ipvs/table.ts";
-import type { DestinationKey, ServiceKey } from "../model/service.ts";
+import { type ConnectionLimits, type DestinationKey, destinationKey, type ServiceKey } from "../model/service.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { ApplyReport, KernelTable } from "./kernel-table.ts";
 import { type Scheduler, scheduler } from "./schedule.ts";
@@ -18,7 +19,8 @@ import { type Scheduler, scheduler } from "./schedule.ts";
 /** A table in this process that behaves as ipvsadm and the kernel do, refusals included; test/kernel/contract.ts holds both to the same.
  *  Whoever wants to tamper with it calls `apply`. */
 export interface MemoryTable extends KernelTable {
-  /** Who would get the next connection; the scheduler moves on. undefined: no such service, or nobody has weight (the client is refused). */
+  /** Who would get the next connection; the scheduler moves on. undefined: no such service, or nobody has weight and room (the client is
+   *  refused). */
   pick(service: ServiceKey): DestinationKey | undefined;
   /** A client's new connection, to whom `pick` says. It counts as active for TCP and SCTP, as inactive for UDP, until released. */
   open(service: ServiceKey): DestinationKey | undefined;
@@ -50,21 +52,40 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
     if (entry === undefined) schedulers.delete(change.service);
     else if (change.op === "add-service" || change.op === "edit-service") schedulerOf(change.service, entry);
     else schedulerOf(change.service, entry).changed(entry.destinations);
+    if (change.op === "add-server" || change.op === "edit-server") relimited(change.service, change.destination);
     // The kernel keeps a deleted destination that has connections, and gives them back to whoever adds it again.
     for (const [key, { open }] of traffic.get(change.service) ?? [])
       if (open === 0 && !entry?.destinations.has(key)) traffic.get(change.service)?.delete(key);
   }
 
+  /** An edit never fills a server; it only frees one whose limit it lifts or ends (__ip_vs_update_dest). */
+  function relimited(service: ServiceKey, { address, port, limits }: Destination): void {
+    const own = traffic.get(service)?.get(destinationKey(address, port));
+    if (own === undefined) return;
+    if (limits === undefined || limits.upper > own.upper) own.full = false;
+    own.upper = limits?.upper ?? 0;
+  }
+
+  function limitsOf(service: ServiceKey, destination: DestinationKey): ConnectionLimits | undefined {
+    return table.get(service)?.destinations.get(destination)?.limits;
+  }
+
   function trafficOf(service: ServiceKey, destination: DestinationKey): Traffic {
     const own = traffic.get(service) ?? new Map<DestinationKey, Traffic>();
-    const present = own.get(destination) ?? { open: 0, connections: 0, packetsIn: 0 };
+    const present = own.get(destination) ?? {
+      open: 0,
+      connections: 0,
+      packetsIn: 0,
+      full: false,
+      upper: limitsOf(service, destination)?.upper ?? 0,
+    };
     traffic.set(service, own.set(destination, present));
     return present;
   }
 
   function pick(service: ServiceKey): DestinationKey | undefined {
     const entry = table.get(service);
-    return entry && schedulerOf(service, entry).next();
+    return entry && schedulerOf(service, entry).next((key) => traffic.get(service)?.get(key)?.full ?? false);
   }
 
   return {
@@ -111,6 +132,8 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
       own.open++;
       own.connections++;
       own.packetsIn++;
+      const { upper = 0 } = limitsOf(service, destination) ?? {};
+      if (upper !== 0 && own.open >= upper) own.full = true;
       return destination;
     },
     packet(service, destination) {
@@ -120,6 +143,7 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
       const own = trafficOf(service, destination);
       if (own.open === 0) throw new Error(`${service}: ${destination} has no connection to release`);
       own.open--;
+      own.full &&= !hasRoomAgain(own.open, limitsOf(service, destination));
     },
   };
 }
@@ -135,6 +159,16 @@ interface Traffic {
   open: number;
   connections: number;
   packetsIn: number;
+  /** It reached its upper limit and has not fallen below the lower one since. */
+  full: boolean;
+  /** The limit as of the last order, to tell whether the next one lifts it. */
+  upper: number;
+}
+
+/** As ip_vs_unbind_dest decides it. */
+function hasRoomAgain(open: number, limits: ConnectionLimits | undefined): boolean {
+  if (limits === undefined) return true;
+  return limits.lower === 0 ? open * 4 < limits.upper * 3 : open < limits.lower;
 }
 
 type AllTraffic = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, Traffic>>;

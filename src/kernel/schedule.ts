@@ -6,8 +6,8 @@ import { type Candidate, wrr } from "./wrr.ts";
 export interface Scheduler {
   /** The service's destinations, in the order in which they were added, after any change to one of them. */
   changed(destinations: ReadonlyMap<DestinationKey, Destination>): void;
-  /** Who gets the next connection; undefined: nobody has weight. */
-  next(): DestinationKey | undefined;
+  /** Who gets the next connection; undefined: nobody has weight and room. `full`: who has reached the limit of his connections. */
+  next(full?: (destination: DestinationKey) => boolean): DestinationKey | undefined;
 }
 
 /** wrr and rr as the kernel has them. The others depend on connections or on the client's address, which nobody here has: they share
@@ -16,13 +16,13 @@ export function scheduler(name: string): Scheduler {
   const walk = name === "wrr" ? wrr<DestinationKey>() : name === "rr" ? roundRobin() : byLot();
   return {
     changed: (destinations) => walk.changed(newestFirst(destinations)),
-    next: () => walk.next(),
+    next: (full = () => false) => walk.next(full),
   };
 }
 
 interface Walk {
   changed(candidates: readonly Candidate<DestinationKey>[]): void;
-  next(): DestinationKey | undefined;
+  next(full: (destination: DestinationKey) => boolean): DestinationKey | undefined;
 }
 
 function newestFirst(destinations: ReadonlyMap<DestinationKey, Destination>): readonly Candidate<DestinationKey>[] {
@@ -40,9 +40,10 @@ function roundRobin(): Walk {
       list = candidates;
       if (place() < 0) last = before.findLast((key) => list.some((candidate) => candidate.key === key));
     },
-    next() {
+    next(full) {
       const from = place() + 1;
-      const found = [...list.slice(from), ...list.slice(0, from)].find(({ weight }) => weight > 0);
+      const inTurn = [...list.slice(from), ...list.slice(0, from)];
+      const found = inTurn.find(({ key, weight }) => weight > 0 && !full(key));
       if (found !== undefined) last = found.key;
       return found?.key;
     },
@@ -56,12 +57,13 @@ function byLot(): Walk {
     changed(candidates) {
       list = candidates;
     },
-    next() {
-      const total = list.reduce((sum, { weight }) => sum + weight, 0);
+    next(full) {
+      const able = list.filter(({ key }) => !full(key));
+      const total = able.reduce((sum, { weight }) => sum + weight, 0);
       // The generator of Park and Miller, 1988: full period over 1 to 2^31 - 2.
       seed = (seed * 48_271) % 2_147_483_647;
       let lot = (seed / 2_147_483_647) * total;
-      for (const { key, weight } of list) {
+      for (const { key, weight } of able) {
         if (lot < weight) return key;
         lot -= weight;
       }

@@ -4,12 +4,12 @@ export interface Candidate<K> {
   readonly weight: number;
 }
 
-/** Weighted round robin as the kernel does it (net/netfilter/ipvs/ip_vs_wrr.c, Linux 6.1), less its limits on connections. */
+/** Weighted round robin as the kernel does it (net/netfilter/ipvs/ip_vs_wrr.c, Linux 6.1). */
 export interface Wrr<K> {
   /** Any destination was added, edited (the same weight included) or deleted. `candidates`: the newest first, as the kernel lists them. */
   changed(candidates: readonly Candidate<K>[]): void;
-  /** Who gets the next connection; undefined: nobody has weight. */
-  next(): K | undefined;
+  /** Who gets the next connection; undefined: nobody has weight and room. `full`: who has reached the limit of his connections. */
+  next(full?: (key: K) => boolean): K | undefined;
 }
 
 /** The kernel walks its list in rounds. Each round has a bar, and who weighs at least the bar gets one connection in it. The bar starts at the
@@ -34,18 +34,23 @@ export function wrr<K>(): Wrr<K> {
       if (bar > top || bar === 0) bar = top;
       else if (step > 1) bar = Math.floor(bar / step) * step + 1;
     },
-    next() {
+    next(full = () => false) {
       if (top <= 0) return undefined;
-      // Somebody reaches the bar of the last round, so this ends within one cycle.
-      for (;;) {
+      const start = { at, bar };
+      // Who has room reaches the bar of the last round, so the second cycle ends with him or with nobody.
+      for (let cycles = 0; cycles < 2; ) {
         for (at++; at < list.length; at++) {
           const candidate = list[at];
-          if (candidate !== undefined && candidate.weight >= bar) return candidate.key;
+          if (candidate !== undefined && candidate.weight >= bar && !full(candidate.key)) return candidate.key;
         }
         at = -1;
         bar -= step;
-        if (bar <= 0) bar = top;
+        if (bar > 0) continue;
+        bar = top;
+        cycles++;
       }
+      ({ at, bar } = start);
+      return undefined;
     },
   };
 }

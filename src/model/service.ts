@@ -33,6 +33,14 @@ export type Forwarding =
     }
   | { readonly kind: "tunnel"; readonly encapsulation: "gre"; readonly checksum: "none" | "checksum" };
 
+/** How many connections one destination may have, as the kernel counts them: active and inactive together, closing ones included. */
+export interface ConnectionLimits {
+  /** At so many it gets no new ones. 1 to 2147483647, as ipvsadm accepts. */
+  readonly upper: number;
+  /** Until it has fewer than this again; at most `upper`. 0: fewer than three quarters of `upper` (ip_vs_unbind_dest). */
+  readonly lower: number;
+}
+
 export interface Persistence {
   /** 1 to 2678400 (31 days), as ipvsadm accepts. */
   readonly timeoutSec: number;
@@ -77,6 +85,8 @@ export interface RealServer {
   readonly port: number | undefined;
   /** 0 to 65535; the share of new connections. 0 is a standby. */
   readonly weight: number;
+  /** undefined: none. */
+  readonly limits?: ConnectionLimits | undefined;
   readonly forwarding: Forwarding;
   readonly labels: Readonly<Record<string, string>>;
   /** All must pass. Empty: `check: none`, the server counts as up. */

@@ -8,6 +8,7 @@ import { parseListing } from "../../src/ipvs/listing.ts";
 import { ruleLine } from "../../src/ipvs/rules.ts";
 import type { IpvsTable, ServiceEntry } from "../../src/ipvs/table.ts";
 import type { ServiceKey } from "../../src/model/service.ts";
+import { parseRule } from "./parse-rule.ts";
 import { change, table } from "./random-table.ts";
 
 /** A table from lines of `ipvsadm -Sn`, the shortest way to write one down. */
@@ -20,6 +21,10 @@ function tableFrom(...lines: readonly string[]): IpvsTable {
 const WEB = "-A -t 192.0.2.10:80 -s wrr";
 const web = (...servers: readonly string[]) =>
   tableFrom(WEB, ...servers.map((server) => `-a -t 192.0.2.10:80 -r ${server}`));
+
+/** The same by orders, for what `ipvsadm -Sn` does not print. */
+const ordered = (...servers: readonly string[]) =>
+  apply(new Map(), [WEB, ...servers.map((server) => `-a -t 192.0.2.10:80 -r ${server}`)].map(parseRule));
 
 describe("diff, line by line", () => {
   const rows: readonly {
@@ -64,6 +69,16 @@ describe("diff, line by line", () => {
       desired: web("10.0.0.1:80 -i -w 5 --tun-type gue --tun-port 7 --tun-csum"),
       actual: web("10.0.0.1:80 -i -w 5 --tun-type gue --tun-port 7 --tun-nocsum"),
       lines: ["-e -t 192.0.2.10:80 -r 10.0.0.1:80 -i --tun-type gue --tun-port 7 --tun-csum -w 5"],
+    },
+    {
+      name: "limits on connections alone are a difference, whether lost, new or another",
+      desired: ordered("10.0.0.1:80 -m -w 5 -x 9 -y 3", "10.0.0.2:80 -m -w 5 -x 9", "10.0.0.3:80 -m -w 5"),
+      actual: ordered("10.0.0.1:80 -m -w 5", "10.0.0.2:80 -m -w 5 -x 9 -y 3", "10.0.0.3:80 -m -w 5 -x 9"),
+      lines: [
+        "-e -t 192.0.2.10:80 -r 10.0.0.1:80 -m -w 5 -x 9 -y 3",
+        "-e -t 192.0.2.10:80 -r 10.0.0.2:80 -m -w 5 -x 9",
+        "-e -t 192.0.2.10:80 -r 10.0.0.3:80 -m -w 5",
+      ],
     },
     {
       name: "another scheduler is an edit in place, before any weight",

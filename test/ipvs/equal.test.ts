@@ -3,8 +3,9 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { sameDestination, sameForwarding, sameOptions, sameTable } from "../../src/ipvs/equal.ts";
 import { parseListing } from "../../src/ipvs/listing.ts";
+import type { IpvsTable } from "../../src/ipvs/table.ts";
 import { service, table, tableOf } from "./random-table.ts";
-import { renderListing } from "./render.ts";
+import { renderListing, renderThresholds } from "./render.ts";
 
 describe("the same for the kernel", () => {
   test("two services have the same options if ipvsadm would print the same of them, and only then", () => {
@@ -21,9 +22,15 @@ describe("the same for the kernel", () => {
 
   test("two tables are the same if ipvsadm would print the same lines of them, in whatever order", () => {
     const lines = (text: string): readonly string[] => text.split("\n").sort();
+    const blocks = (text: string): readonly string[] =>
+      text
+        .split(/\n(?! )/)
+        .map((block) => block.split(/\n/).sort().join())
+        .sort();
     fc.assert(
       fc.property(table, table, (a, b) => {
-        const same = JSON.stringify(lines(renderListing(a))) === JSON.stringify(lines(renderListing(b)));
+        const printed = (t: IpvsTable) => JSON.stringify([lines(renderListing(t)), blocks(renderThresholds(t))]);
+        const same = printed(a) === printed(b);
         assert.equal(sameTable(a, b), same);
         assert.ok(sameTable(a, new Map([...structuredClone(a)].reverse())));
       }),

@@ -3,16 +3,17 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { sameTable } from "../../src/ipvs/equal.ts";
 import { parseListing } from "../../src/ipvs/listing.ts";
-import { parseStats } from "../../src/ipvs/stats.ts";
+import { parseStats, parseThresholds, withThresholds } from "../../src/ipvs/stats.ts";
 import { table } from "./random-table.ts";
-import { renderListing } from "./render.ts";
+import { renderListing, renderThresholds } from "./render.ts";
 
 describe("ipvsadm -Sn", () => {
   test("what is rendered as ipvsadm prints it reads back to the same table, for every table we can want", () => {
     fc.assert(
       fc.property(table, (wanted) => {
-        const { table: read, unreadable } = parseListing(renderListing(wanted));
+        const { table: listed, unreadable } = parseListing(renderListing(wanted));
         assert.deepEqual(unreadable, []);
+        const read = withThresholds(listed, parseThresholds(renderThresholds(wanted)));
         assert.ok(sameTable(read, wanted));
         assert.deepEqual([...read.keys()], [...wanted.keys()]);
         assert.deepEqual(
@@ -109,6 +110,39 @@ describe("ipvsadm -Sn", () => {
       assert.deepEqual(there, left);
       assert.deepEqual(listing.unreadable, bad);
     });
+});
+
+describe("ipvsadm -Ln --thresholds", () => {
+  // As printed by ipvsadm 1.31 over Linux 6.1.
+  const LISTED = `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn 
+  -> RemoteAddress:Port
+FWM  -1 wrr
+FWM  -1 IPv6 wrr
+  -> [fd00::1]:80                 7          3          0          0         
+TCP  10.0.0.1:80 wrr
+  -> 10.1.0.1:8080                10         5          4          1         
+  -> 10.1.0.2:8080                0          0          9          9         
+  -> 10.1.0.7:8080                2147483647 0          0          0         
+TCP  [fd00::9]:80 wrr persistent 60
+  -> [fd00:1:2:3:4:5:6:7]:8080    1234567    333333     0          0         
+`;
+  test("gives the limits of every destination that has some", () => {
+    const limits = [...parseThresholds(LISTED)].map(([key, servers]) => [
+      key,
+      Object.fromEntries([...servers].map(([at, { upper, lower }]) => [at, [upper, lower]])),
+    ]);
+    assert.deepEqual(Object.fromEntries(limits), {
+      "fwmark4:4294967295": {},
+      "fwmark6:4294967295": { "[fd00::1]:80": [7, 3] },
+      "tcp:10.0.0.1:80": { "10.1.0.1:8080": [10, 5], "10.1.0.7:8080": [2_147_483_647, 0] },
+      "tcp:[fd00::9]:80": { "[fd00:1:2:3:4:5:6:7]:8080": [1_234_567, 333_333] },
+    });
+  });
+  test("what is not in the table, because it came or went meanwhile, is nobody's", () => {
+    const { table } = parseListing("-A -t 10.0.0.1:80 -s wrr\n-a -t 10.0.0.1:80 -r 10.1.0.2:8080 -m -w 1\n");
+    assert.ok(sameTable(withThresholds(table, parseThresholds(LISTED)), table));
+  });
 });
 
 describe("ipvsadm -Ln --stats --exact", () => {

@@ -37,7 +37,7 @@ export function parseRule(line: string): IpvsChange {
 
 type Options = ReadonlyMap<string, string>;
 
-const WITH_VALUE = "-t -u -f -s -p -M -b -r -w --sctp-service --pe --tun-type --tun-port".split(" ");
+const WITH_VALUE = "-t -u -f -s -p -M -b -r -w -x -y --sctp-service --pe --tun-type --tun-port".split(" ");
 const WITHOUT = "-6 -o -m -g -i --tun-nocsum --tun-csum --tun-remcsum".split(" ");
 
 function wordsOf(line: string): { command: string; options: Options } {
@@ -115,7 +115,15 @@ function bitsOf(mask: string): number {
 function readDestination(options: Options): Destination {
   const weight = options.get("-w") ?? "1";
   if (!/^\d+$/.test(weight)) throw new Error("illegal weight specified");
-  return { ...readEndpoint(options.get("-r") ?? ""), weight: Number(weight), forwarding: readForwarding(options) };
+  const [upper, lower] = [options.get("-x") ?? "0", options.get("-y") ?? "0"];
+  if (!/^\d+$/.test(upper)) throw new Error("illegal u_threshold specified");
+  if (!/^\d+$/.test(lower)) throw new Error("illegal l_threshold specified");
+  return {
+    ...readEndpoint(options.get("-r") ?? ""),
+    weight: Number(weight),
+    forwarding: readForwarding(options),
+    ...(upper === "0" && lower === "0" ? {} : { limits: { upper: Number(upper), lower: Number(lower) } }),
+  };
 }
 
 function readForwarding(options: Options): Forwarding {

@@ -3,6 +3,7 @@ import { SCHEDULERS } from "../../src/ipvs/apply.ts";
 import type { Destination, EntryPersistence, IpvsTable, ServiceEntry } from "../../src/ipvs/table.ts";
 import { type IpAddress, parseAddress } from "../../src/model/address.ts";
 import {
+  type ConnectionLimits,
   type DestinationKey,
   destinationKey,
   type Forwarding,
@@ -70,15 +71,28 @@ const forwarding: fc.Arbitrary<Forwarding> = fc.oneof(
 
 const weight = fc.oneof(fc.constantFrom(0, 0, 1, 2, 50, 100, 65_535, 2_147_483_647), fc.nat(200));
 
+const limits: fc.Arbitrary<ConnectionLimits | undefined> = fc.option(
+  fc
+    .tuple(fc.constantFrom(1, 2, 1000, 2_147_483_647), fc.constantFrom(0, 1, 2, 750, 2_147_483_647))
+    .map(([upper, lower]) => ({ upper, lower: Math.min(lower, upper) })),
+  { freq: 1, nil: undefined },
+);
+
 /** Any destination the configuration can put below this frontend. */
 export function destinationBelow(front: Frontend): fc.Arbitrary<Destination> {
   return fc
-    .record({ address: family.chain(addressOf), forwarding, weight, ownPort: fc.constantFrom(0, 80, 8080, 65_535) })
+    .record({
+      address: family.chain(addressOf),
+      forwarding,
+      weight,
+      limits,
+      ownPort: fc.constantFrom(0, 80, 8080, 65_535),
+    })
     .filter((d) => fits(front, d))
-    .map(({ ownPort, ...d }) => {
+    .map(({ ownPort, limits, ...d }) => {
       const follows = d.forwarding.kind !== "masquerade" || ownPort === 0;
       const port = front.kind === "fwmark" ? 0 : follows ? front.port : ownPort;
-      return { ...d, port };
+      return { ...d, port, ...(limits === undefined ? {} : { limits }) };
     });
 }
 

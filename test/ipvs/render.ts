@@ -13,6 +13,24 @@ export function renderListing(table: IpvsTable): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** The table as `ipvsadm -Ln --thresholds` 1.31 prints it. */
+export function renderThresholds(table: IpvsTable): string {
+  let text = "IP Virtual Server version 1.2.1 (size=4096)\n";
+  text += "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  -> RemoteAddress:Port\n";
+  for (const { frontend, scheduler, persistence, destinations } of table.values()) {
+    const title =
+      frontend.kind === "fwmark"
+        ? `FWM  ${frontend.mark | 0}${frontend.family === 6 ? " IPv6" : ""}`
+        : `${frontend.protocol.toUpperCase()}  ${endpoint(frontend.address, frontend.port)}`;
+    text += `${title} ${scheduler}${persistence ? ` persistent ${persistence.timeoutSec}` : ""}\n`;
+    for (const { address, port, limits } of destinations.values()) {
+      const columns = [limits?.upper ?? 0, limits?.lower ?? 0, 0, 0].map((n) => `${n}`.padEnd(10)).join(" ");
+      text += `  -> ${endpoint(address, port).padEnd(28)} ${columns}\n`;
+    }
+  }
+  return text;
+}
+
 function savedFrontend(frontend: Frontend): string {
   if (frontend.kind === "fwmark") return `-f ${frontend.mark | 0}${frontend.family === 6 ? " -6" : ""}`;
   const option = { tcp: "-t", udp: "-u", sctp: "--sctp-service" }[frontend.protocol];

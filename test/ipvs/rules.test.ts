@@ -35,7 +35,7 @@ describe("rule lines", () => {
           const { frontend } = entry;
           const line = ruleLine({ op: "add-server", service: key!, frontend, destination });
           assert.match(line, / -r \S+ (-m|-g|-i) /);
-          assert.match(line, / -w \d+$/);
+          assert.match(line, destination.limits ? / -w \d+ -x \d+( -y \d+)?$/ : / -w \d+$/);
           assert.equal(
             ruleLine({ op: "edit-server", service: key!, frontend, destination, was: destination }),
             line.replace("-a", "-e"),

@@ -34,6 +34,14 @@ async function shows(table: KernelTable, ...listing: readonly string[]): Promise
   assert.ok(sameTable(present, expected), `expected ${listing.join("\n")}, found ${JSON.stringify(dump(present))}`);
 }
 
+/** `10.1.0.1:80 100-75` of every destination that has some. */
+async function limits(table: KernelTable): Promise<readonly string[]> {
+  return [...(await table.read(never)).values()]
+    .flatMap(({ destinations }) => [...destinations])
+    .flatMap(([at, { limits }]) => (limits === undefined ? [] : [`${at} ${limits.upper}-${limits.lower}`]))
+    .sort();
+}
+
 function dump(table: IpvsTable): unknown {
   return [...table.values()].map(({ destinations, ...entry }) => [entry, [...destinations.values()]]);
 }
@@ -90,6 +98,38 @@ export const contract: readonly Clause[] = [
       await shows(table, "-A -u 10.0.0.1:53 -s wrr", "-a -u 10.0.0.1:53 -r 10.1.0.1:53 -i -w 9");
       await order(table, ["-e -u 10.0.0.1:53 -r 10.1.0.1:53 -g -w 1"]);
       await shows(table, "-A -u 10.0.0.1:53 -s wrr", "-a -u 10.0.0.1:53 -r 10.1.0.1:53 -g -w 1");
+    },
+  },
+  {
+    name: "limits on connections are held, read back, and end with an edit that does not restate them",
+    async keep(table) {
+      const at = [
+        "-t 10.0.0.1:80 -r 10.1.0.1:8080",
+        "-f 4294967295 -6 -r [fd00::1]:0",
+        "-u [fd00::9]:53 -r [fd00::2]:53",
+      ];
+      await order(table, ["-A -t 10.0.0.1:80 -s wrr", "-A -f 4294967295 -6 -s wrr", "-A -u [fd00::9]:53 -s wrr -p 60"]);
+      await order(table, ["-A -f 4294967295 -s wrr", "-a -f 4294967295 -r 10.1.0.1:0 -m -w 1"]);
+      await order(table, [
+        `-a ${at[0]} -m -w 3 -x 10 -y 5`,
+        `-a ${at[1]} -m -w 3 -x 2147483647`,
+        `-a ${at[2]} -m -w 3`,
+      ]);
+      assert.deepEqual(await limits(table), ["10.1.0.1:8080 10-5", "[fd00::1]:0 2147483647-0"]);
+      await order(table, [`-e ${at[0]} -m -w 3`, `-e ${at[1]} -m -w 3 -x 7 -y 7`, `-e ${at[2]} -m -w 3 -x 1`]);
+      assert.deepEqual(await limits(table), ["[fd00::1]:0 7-7", "[fd00::2]:53 1-0"]);
+      const refused: Readonly<Record<string, string>> = {
+        [`-e ${at[0]} -m -w 3 -x 3 -y 5`]: "Numerical result out of range",
+        [`-e ${at[1]} -m -w 3 -y 1`]: "Numerical result out of range",
+        [`-e ${at[2]} -m -w 3 -x 2147483648`]: "illegal u_threshold specified",
+      };
+      const lines = Object.keys(refused);
+      await order(
+        table,
+        lines,
+        lines.map((line) => `${line}: ${refused[line]}`),
+      );
+      assert.deepEqual(await limits(table), ["[fd00::1]:0 7-7", "[fd00::2]:53 1-0"]);
     },
   },
   {

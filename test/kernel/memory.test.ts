@@ -149,6 +149,55 @@ describe("connections", () => {
   });
 });
 
+describe("limits on connections", () => {
+  const limited = (limits: string) => [
+    "-A -t 10.0.0.1:80 -s wrr",
+    `-a -t 10.0.0.1:80 -r ${A} -m -w 9 ${limits}`,
+    `-a -t 10.0.0.1:80 -r ${B} -m -w 1`,
+  ];
+  const open = (table: MemoryTable, count: number) => Array.from({ length: count }, () => table.open(WEB));
+  const count = (list: readonly unknown[], what: unknown) => list.filter((each) => each === what).length;
+
+  for (const scheduler of ["wrr", "rr", "wlc"])
+    test(`${scheduler}: at the upper one a server gets no more, until it is below the lower one`, async () => {
+      const table = await ordered(...limited("-x 4 -y 2"));
+      await order(table, `-E -t 10.0.0.1:80 -s ${scheduler}`);
+      assert.equal(count(open(table, 50), A), 4);
+      table.release(WEB, A);
+      table.release(WEB, A);
+      assert.equal(count(open(table, 20), A), 0);
+      table.release(WEB, A);
+      assert.equal(count(open(table, 50), A), 3);
+    });
+
+  test("without a lower one it is below three quarters of the upper", async () => {
+    const table = await ordered(...limited("-x 8"));
+    assert.equal(count(open(table, 50), A), 8);
+    for (let i = 0; i < 2; i++) table.release(WEB, A);
+    assert.equal(count(open(table, 20), A), 0);
+    table.release(WEB, A);
+    assert.equal(count(open(table, 50), A), 3);
+  });
+
+  test("nobody where everybody is full, and the walk of wrr is where it was", async () => {
+    const table = await ordered(...limited("-x 2 -y 2").slice(0, 2));
+    assert.deepEqual(open(table, 3), [A, A, undefined]);
+    table.release(WEB, A);
+    assert.deepEqual(open(table, 2), [A, undefined]);
+  });
+
+  test("an edit that lifts or ends them frees the server at once, one that lowers them does not fill it", async () => {
+    const table = await ordered(...limited("-x 4"));
+    open(table, 50);
+    await order(table, `-e -t 10.0.0.1:80 -r ${A} -m -w 9 -x 6`);
+    assert.equal(count(open(table, 50), A), 2);
+    await order(table, `-e -t 10.0.0.1:80 -r ${A} -m -w 9`);
+    assert.equal(count(open(table, 50), A), 45);
+    await order(table, `-e -t 10.0.0.1:80 -r ${A} -m -w 9 -x 4`);
+    assert.equal(count(open(table, 50), A), 1);
+  });
+});
+
 test("a table that was read does not change under its reader", async () => {
   const table = await web("wrr", 1, 1);
   const before = await table.read(never);
