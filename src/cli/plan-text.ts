@@ -13,7 +13,7 @@ export function planText(plan: PlanReply, { paint }: { readonly paint: Paint }):
   const differs = observing
     ? "table differs: director would write this, were it not observe mode"
     : "table differs already, whatever the file says (left alone, refused, or not written yet; see director status)";
-  return [
+  const lines = [
     ...grouped(changes, paint),
     ...(standing.length === 0
       ? []
@@ -25,6 +25,7 @@ export function planText(plan: PlanReply, { paint }: { readonly paint: Paint }):
     ...(changes.length + standing.length + unproven.length + ends.length + refusals.length === 0 ? [] : [""]),
     summary(plan),
   ];
+  return lines[0] === "" ? lines.slice(1) : lines;
 }
 
 /** The end of the text, and all of it where there is nothing to do. */
@@ -34,7 +35,7 @@ function summary({ changes, untouched, standing, mode, offline, refusals }: Plan
   if (changes.length === 0)
     return standing.length === 0 ? `nothing to change; ${calm}` : `the file changes nothing; ${calm}`;
   const who = offline ? "a start" : "a reload";
-  const would = mode === "observe" ? `${who} would show, and not write (observe mode),` : `${who} would write`;
+  const would = mode === "observe" ? `${who} would show, and not write (observe mode)` : `${who} would write`;
   const refused = refusals.length > 0 ? ", with --force only" : "";
   return `${would}${refused}: ${count("+")} to add, ${count("~")} to change, ${count("-")} to remove; ${calm}`;
 }
