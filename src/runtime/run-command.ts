@@ -8,8 +8,13 @@ export interface CommandOptions {
   readonly timeoutMs: number;
   /** The command's whole environment. Default: our own. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Most bytes of stdout and stderr together. Default 64 MiB. */
+  /** Most bytes of stdout and stderr together; whoever writes more is killed. Default 64 MiB. */
   readonly maxOutput?: number;
+  /** What comes after `maxOutput` is thrown away instead, and the command goes on. */
+  readonly discardMore?: boolean;
+  /** For other people's programs: at the deadline the group gets SIGTERM, and SIGKILL this many ms later, or once its leader has gone; and whoever
+   *  it leaves in its group when it ends by itself gets SIGKILL too. Left out: SIGKILL at the deadline, and what is left behind is left alone. */
+  readonly graceMs?: number;
 }
 
 /** How a command ended by itself. Exactly one of `code` and `signal` is there. */
@@ -36,7 +41,7 @@ export class CommandError extends Error {
  *  it hangs in the kernel, where no signal reaches it: after KILL_GRACE_MS we no longer wait. */
 export async function runCommand(
   argv: readonly [command: string, ...args: string[]],
-  { stdin = "", timeoutMs, env, maxOutput = 64 * 1024 * 1024 }: CommandOptions,
+  { stdin = "", timeoutMs, env, maxOutput = 64 * 1024 * 1024, discardMore = false, graceMs }: CommandOptions,
   signal: AbortSignal,
 ): Promise<CommandResult> {
   signal.throwIfAborted();
@@ -54,22 +59,36 @@ export async function runCommand(
     killGroup(child);
     later(KILL_GRACE_MS, () => ended.reject(reason));
   };
-  const onAbort = (): void => kill(signal.reason);
+  const onAbort = (): void => {
+    killed = undefined; // Who is in his grace has none any more.
+    kill(signal.reason);
+  };
   signal.addEventListener("abort", onAbort, { once: true });
   later(timeoutMs, () => {
-    if (hasExited(child)) return;
-    kill(new CommandError("timed-out", `${command} did not end within ${timeoutMs} ms and was killed`));
+    if (hasExited(child) || killed !== undefined) return;
+    const late = new CommandError("timed-out", `${command} did not end within ${timeoutMs} ms and was killed`);
+    if (graceMs === undefined) return kill(late);
+    killed = { reason: late };
+    signalGroup(child, "SIGTERM");
+    later(graceMs, () => {
+      killGroup(child);
+      later(KILL_GRACE_MS, () => ended.reject(late));
+    });
   });
-  const [stdout, stderr] = collect(child, maxOutput, () =>
-    kill(new CommandError("too-much-output", `${command} wrote more than ${maxOutput} bytes and was killed`)),
-  );
+  const [stdout, stderr] = collect(child, maxOutput, () => {
+    if (!discardMore)
+      kill(new CommandError("too-much-output", `${command} wrote more than ${maxOutput} bytes and was killed`));
+  });
   // A command that ends without reading all its stdin (EPIPE) says why by its exit code and stderr.
   child.stdin?.on("error", () => {});
   child.stdin?.end(stdin);
 
   child.once("error", (cause) => ended.reject(notStarted(command, cause)));
   // Processes left behind may hold the pipes open for ever; what the command itself wrote is in them by now.
-  child.once("exit", () => later(LEFT_BEHIND_MS, () => closePipes(child)));
+  child.once("exit", () => {
+    if (graceMs !== undefined) signalGroup(child, "SIGKILL");
+    later(LEFT_BEHIND_MS, () => closePipes(child));
+  });
   child.once("close", (code, exitSignal) => {
     if (killed !== undefined) ended.reject(killed.reason);
     else ended.resolve({ code, signal: exitSignal, stdout: text(stdout), stderr: text(stderr) });
@@ -116,9 +135,10 @@ function collect(child: ChildProcess, maxBytes: number, tooMuch: () => void): re
   const gather = (stream: ChildProcess["stdout"]): Buffer[] => {
     const chunks: Buffer[] = [];
     stream?.on("data", (chunk: Buffer) => {
+      const room = maxBytes - bytes;
       bytes += chunk.length;
-      if (bytes <= maxBytes) chunks.push(chunk);
-      else tooMuch();
+      if (room > 0) chunks.push(chunk.length <= room ? chunk : chunk.subarray(0, room));
+      if (bytes > maxBytes) tooMuch();
     });
     return chunks;
   };
@@ -127,14 +147,19 @@ function collect(child: ChildProcess, maxBytes: number, tooMuch: () => void): re
 
 /** The group and not the process alone: a hook's shell has children. Until the child, which leads the group, is reaped its number is nobody else's. */
 function killGroup(child: ChildProcess): void {
-  if (child.pid !== undefined && !hasExited(child)) {
-    try {
-      process.kill(-child.pid, "SIGKILL");
-    } catch {
-      child.kill("SIGKILL");
-    }
-  }
+  if (!hasExited(child) && !signalGroup(child, "SIGKILL")) child.kill("SIGKILL");
   closePipes(child);
+}
+
+/** False: there is no such group. Whoever is left in it keeps its number from being given to others; of a leader that has just been reaped nobody
+ *  else has it yet, since numbers are handed out in turn. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): boolean {
+  if (child.pid === undefined) return false;
+  try {
+    return process.kill(-child.pid, signal);
+  } catch {
+    return false;
+  }
 }
 
 function closePipes(child: ChildProcess): void {

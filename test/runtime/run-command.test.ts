@@ -138,6 +138,73 @@ describe("a command that does not end", () => {
   });
 });
 
+describe("somebody else's program", () => {
+  const others = { timeoutMs: 300, graceMs: 200 };
+
+  test("gets SIGTERM at the deadline, and may say why it ends", async () => {
+    const file = join(folder, "told");
+    const error = await trouble(
+      runCommand(
+        sh(`trap "echo told >'${file}'; exit 0" TERM; while :; do sleep 0.01; done`),
+        { ...others, graceMs: 20_000 },
+        never,
+      ),
+    );
+    assert.equal(error.trouble, "timed-out");
+    assert.equal(readFileSync(file, "utf8"), "told\n");
+  });
+
+  test("that ignores it gets SIGKILL a little later, with everything it started", async () => {
+    const pidFile = join(folder, "deaf");
+    const script = `trap "" TERM INT; (trap "" TERM; sleep 60) & echo $! >'${pidFile}'; wait`;
+    const startedAt = performance.now();
+    const error = await trouble(runCommand(sh(script), others, never));
+    assert.equal(error.trouble, "timed-out");
+    assert.ok(performance.now() - startedAt >= 480, "no time was left after SIGTERM");
+    await gone(await pidIn(pidFile));
+  });
+
+  test("leaves nobody deaf behind when it obeys itself", async () => {
+    const pidFile = join(folder, "deaf-child");
+    const script = `(trap "" TERM; sleep 60 & wait) & echo $! >'${pidFile}'; exec sleep 60`;
+    await trouble(runCommand(sh(script), { ...others, graceMs: 20_000 }, never));
+    await gone(await pidIn(pidFile));
+  });
+
+  test("takes what it started along when it ends by itself", async () => {
+    const pidFile = join(folder, "taken-along");
+    const { code } = await runCommand(
+      sh(`sleep 60 & echo $! >'${pidFile}'; exit 3`),
+      { ...others, timeoutMs: 20_000 },
+      never,
+    );
+    assert.equal(code, 3);
+    await gone(await pidIn(pidFile));
+  });
+
+  test("in its grace has none any more when the caller gives up", async () => {
+    const pidFile = join(folder, "no-grace");
+    const controller = new AbortController();
+    const running = runCommand(
+      sh(`trap "" TERM; echo $$ >'${pidFile}'; while :; do sleep 0.01; done`),
+      { timeoutMs: 100, graceMs: 60_000 },
+      controller.signal,
+    );
+    const pid = await pidIn(pidFile);
+    await sleep(300);
+    const reason = new Error("enough");
+    controller.abort(reason);
+    await assert.rejects(running, reason);
+    await gone(pid);
+  });
+
+  test("may write a hundred megabytes, of which the first bytes are kept", async () => {
+    const script = "echo first; head -c 100000000 /dev/zero; exit 5";
+    const { code, stdout } = await runCommand(sh(script), { ...patient, maxOutput: 4096, discardMore: true }, never);
+    assert.deepEqual([code, stdout.length, stdout.slice(0, 6)], [5, 4096, "first\n"]);
+  });
+});
+
 describe("a command that does not start", () => {
   const file = join(folder, "no-program");
   for (const [path, code] of [
