@@ -9,7 +9,7 @@ import type { Millis, MonotonicMs } from "../model/time.ts";
  *  | up      | row of failures forgotten    | one more in the row, down at `fall`                      | as it was    |
  *  | down    | one more in the row, up at `rise` | row of passes forgotten                             | as it was    |
  *
- *  Rows are of consecutive conclusive outcomes, never cumulative. */
+ *  Rows are of consecutive conclusive outcomes, never cumulative. What is harmlessly inconclusive makes an unknown check up. */
 export type CheckState =
   | {
       readonly kind: "unknown";
@@ -45,7 +45,7 @@ export function unknown(presumedUp: boolean, now: MonotonicMs): CheckState {
 export function step(state: CheckState, outcome: ProbeOutcome, t: Thresholds, now: MonotonicMs): CheckState {
   switch (outcome.kind) {
     case "inconclusive":
-      return state;
+      return outcome.harmless && state.kind === "unknown" ? up(now, false) : state;
     case "pass":
       return passed(state, t, now);
     case "fail":

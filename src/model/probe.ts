@@ -5,15 +5,31 @@ import type { Millis } from "./time.ts";
 /** What one probe found out. `inconclusive`: we could not ask (our own descriptors, ports, buffers, permissions or routes); it says
  *  nothing about the server and neither adds to nor resets a row of passes or failures. */
 export type ProbeOutcome =
-  | { readonly kind: "pass"; readonly detail: string }
+  | { readonly kind: "pass"; readonly detail: string; readonly report?: Report }
   | {
       readonly kind: "fail";
       /** As an operator says it: `connection refused`, `timed out after 2s in TLS handshake`, `status 503, expected 200-299`. */
       readonly reason: string;
       /** true: counts as `fall` failures at once (two ICMP refusals within 30s, where hosts rate-limit them). */
       readonly decisive?: true;
+      readonly report?: Report;
     }
-  | { readonly kind: "inconclusive"; readonly reason: string };
+  | {
+      readonly kind: "inconclusive";
+      readonly reason: string;
+      /** true: as long as nothing conclusive is known the check counts as passed. Others look after the server's health. */
+      readonly harmless?: true;
+    };
+
+/** What a server wants of its weight, as a probe heard it. A key that is left out stays as it was heard last; undefined takes it back. */
+export interface Report {
+  /** The part of its weight that it is to have: 0 and above, 1 is all of it. */
+  readonly factor?: number | undefined;
+  /** What counts for its configured weight: 0 to 65535. */
+  readonly weight?: number | undefined;
+  /** It is well, but is to get no new clients. */
+  readonly hold?: "drain" | "maint" | undefined;
+}
 
 /** One configured check of one server, every default filled in. */
 export interface CheckSpec {
@@ -67,6 +83,13 @@ export interface ProbeType<O = unknown> {
   readonly name: string;
   /** Keys of this type beyond the common ones. Scalars come in as text; see config/scalars.ts. */
   readonly options: z.ZodType<O>;
+  /** What does not go together with the check's timeout, by key. */
+  objections?(options: O, timeout: Millis): readonly { readonly key: string; readonly message: string }[];
+  /** Programs that it runs, by their paths. */
+  programs?(options: O): readonly string[];
+  /** true: it asks at a port of its own, which has to be named, and a server that does not answer there is none the worse for it: another check has
+   *  to look after its health. */
+  readonly advisory?: true;
   /** For people: `http GET /healthz`. */
   label(options: O): string;
   open(target: ProbeTarget, options: O): Prober;

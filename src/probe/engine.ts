@@ -1,5 +1,6 @@
 import { type CheckState, intervalOf, step, stepUnproven, unknown } from "../health/machine.ts";
-import type { CheckSpec, ProbeOutcome, Prober, ProbeType } from "../model/probe.ts";
+import { reportAfter } from "../health/reported.ts";
+import type { CheckSpec, ProbeOutcome, Prober, ProbeType, Report } from "../model/probe.ts";
 import { type EpochMs, later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { createWheel, type WheelItem } from "./wheel.ts";
@@ -21,6 +22,8 @@ export interface CheckRecord {
   readonly unchecked: boolean;
   readonly everPassed: boolean;
   readonly lastOutcome: ProbeOutcome | undefined;
+  /** What its server wants of its weight, as far as it was ever heard. */
+  readonly reported: Report | undefined;
   /** When the last probe ended. */
   readonly lastEndedAt: EpochMs | undefined;
   /** How long the last probe took. */
@@ -39,6 +42,8 @@ export interface CheckTransition {
   /** It passed for the first time since the check came. */
   readonly firstPass: boolean;
   readonly uncheckedChanged: boolean;
+  /** What the server wanted of its weight before; the same object as the record's unless that changed. */
+  readonly before: Report | undefined;
 }
 
 /** How a check begins that has no state to keep. */
@@ -77,6 +82,7 @@ interface Running extends WheelItem {
   unchecked: boolean;
   everPassed: boolean;
   lastOutcome: ProbeOutcome | undefined;
+  reported: Report | undefined;
   lastEndedAt: EpochMs | undefined;
   lastTookMs: Millis;
   lastConclusiveAt: MonotonicMs;
@@ -153,10 +159,12 @@ export function createEngine(options: EngineOptions): CheckEngine {
   function judge(check: Running, outcome: ProbeOutcome, now: MonotonicMs): void {
     const from = check.state;
     const wasUnchecked = check.unchecked;
+    const { reported: before } = check;
     let firstPass = false;
     if (outcome.kind === "inconclusive") {
       check.inconclusive++;
       check.unchecked = now - check.lastConclusiveAt >= UNCHECKED_AFTER_MS;
+      check.state = step(from, outcome, check.spec, now);
     } else {
       check.lastConclusiveAt = now;
       check.unchecked = false;
@@ -169,9 +177,11 @@ export function createEngine(options: EngineOptions): CheckEngine {
       check.state = isUnproven(check.spec.key)
         ? stepUnproven(from, outcome, check.spec, now)
         : step(from, outcome, check.spec, now);
+      check.reported = reportAfter(before, outcome.report);
     }
-    if (check.state.kind === from.kind && !firstPass && check.unchecked === wasUnchecked) return;
-    batch.push({ record: check, from, to: check.state, firstPass, uncheckedChanged: check.unchecked !== wasUnchecked });
+    const uncheckedChanged = check.unchecked !== wasUnchecked;
+    if (check.state.kind === from.kind && !firstPass && !uncheckedChanged && check.reported === before) return;
+    batch.push({ record: check, from, to: check.state, firstPass, uncheckedChanged, before });
     if (flushing) return;
     flushing = true;
     setImmediate(flush);
@@ -203,6 +213,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
       unchecked: false,
       everPassed: false,
       lastOutcome: undefined,
+      reported: undefined,
       lastEndedAt: undefined,
       lastTookMs: 0,
       lastConclusiveAt: now,
