@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ["model"],
   kernel: ["model", "ipvs", "runtime"],
   // A probe type reads its own keys as the rest of the file is read; the engine keeps each check's state by health's rules.
-  probe: ["model", "config/scalars.ts", "health/machine.ts", "runtime"],
+  probe: ["model", "config/scalars.ts", "health", "runtime"],
   // What is stored is the policy's own document.
   state: ["model", "type policy"],
   director: [
@@ -33,8 +33,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "type control/shapes.ts",
   ],
   control: ["model", "policy", "director", "state/intent.ts", "type runtime"],
+  // Told of events, and of nothing else: they know neither the director nor the table.
+  hooks: ["model", "runtime", "type director/events.ts", "type control/shapes.ts"],
   observe: ["type model", "type director/events.ts"],
-  cli: ["model", "config", "policy", "kernel", "probe", "state", "runtime", "director", "control", "observe"],
+  cli: ["model", "config", "policy", "kernel", "probe", "state", "runtime", "director", "control", "observe", "hooks"],
   "main.ts": ["cli"],
 };
 
@@ -45,18 +47,21 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["config"],
   commander: ["cli"],
   pino: ["observe"],
-  undici: ["probe"],
+  undici: ["probe", "hooks"],
+  "dns-packet": ["probe"],
+  "p-limit": ["probe", "hooks"],
   "node:child_process": ["runtime/run-command.ts"],
   "node:net": ["model/address.ts", "probe", "control", "cli"],
   "node:dgram": ["probe"],
-  "node:tls": ["probe"],
+  "node:tls": ["probe", "type hooks"],
   "node:http": ["control", "cli"],
-  "node:fs": ["runtime", "state", "control", "cli", "probe/tls.ts"],
+  "node:http2": ["probe"],
+  "node:fs": ["runtime", "state", "control", "cli", "probe/pem-files.ts"],
   "node:fs/promises": ["kernel/ipvsadm.ts", "state"],
   "node:path": ["runtime", "state", "control", "cli"],
   "node:util": ["observe", "cli"],
   "node:os": ["cli"],
-  "node:crypto": ["cli"],
+  "node:crypto": ["cli", "runtime/chance.ts"],
   "node:buffer": ["cli"],
   "node:events": ["cli"],
 };

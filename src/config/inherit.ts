@@ -17,6 +17,9 @@ const SPEAKS: ReadonlyMap<string, Protocol> = new Map([
   ["http", "tcp"],
   ["https", "tcp"],
   ["udp", "udp"],
+  ["dns", "udp"],
+  ["smtp", "tcp"],
+  ["grpc", "tcp"],
 ]);
 
 const DEFAULT_TYPE = "tcp";
