@@ -1,7 +1,9 @@
 import { dirname } from "node:path";
+import type { FailureNote } from "../config/failure-notes.ts";
 import { type ConfigSource, formatProblem, type ParsedConfig, parseConfig } from "../config/parse.ts";
 import type { Config } from "../model/config.ts";
 import { probeTypes } from "../probe/registry.ts";
+import { sysctl } from "../runtime/boot.ts";
 import { DEFAULT_CONFIG_FILE, environmentIn, refused } from "./config-file.ts";
 import { EXIT } from "./context.ts";
 import { readText } from "./files.ts";
@@ -13,16 +15,26 @@ export interface ConfigOptions {
   readonly effective?: boolean;
 }
 
-/** `director config test`: every problem on stderr, a summary on stdout. 78 if some problem is an error. */
+/** `director config test`: every problem on stderr, what a failure will do where that is not plain as notes, a summary on stdout. 78 if some problem is an error. */
 export async function configTest(out: Output, file: string | undefined, options: ConfigOptions): Promise<number> {
   const { name, config, problems } = load(file, options.base);
+  const notes = config ? await notesOn(config) : [];
   if (options.json)
-    out.print(JSON.stringify({ ok: config !== undefined, ...(config && counts(config)), problems }, undefined, 2));
+    out.print(
+      JSON.stringify({ ok: config !== undefined, ...(config && counts(config)), problems, notes }, undefined, 2),
+    );
   else {
-    out.warn(...problems.map(formatProblem));
+    const { noteText } = await import("../config/failure-notes.ts");
+    out.warn(...problems.map(formatProblem), ...notes.map((note) => `${name}: note: ${noteText(note)}`));
     if (config) out.print(`${name}: ok: ${summary(config)}`);
   }
   return config ? EXIT.ok : EXIT.badConfig;
+}
+
+async function notesOn(config: Config): Promise<readonly FailureNote[]> {
+  const { failureNotes } = await import("../config/failure-notes.ts");
+  const expire = sysctl("net/ipv4/vs/expire_quiescent_template");
+  return failureNotes(config, expire === undefined ? undefined : expire === 1);
 }
 
 /** `director config show`: the files as they are read, or with --effective one file with everything filled in that means the same. */
