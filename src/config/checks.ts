@@ -102,6 +102,9 @@ function timed(
     problems.error(atKey(node, "fast_interval"), words);
     return undefined;
   }
+  const objections = type.objections?.(options, timeout) ?? [];
+  for (const { key, message } of objections) problems.error(atKey(node, key), message);
+  if (objections.length > 0) return undefined;
   const timings = { interval, fastInterval, downInterval, timeout, fall, rise };
   const asked = canonical({ type: type.name, options, source: keys.source?.text });
   return { ...check, timings, asked, pace: canonical(timings) };

@@ -1,8 +1,12 @@
 import { z } from "zod";
-import { absolutePath, bool, REFUSED, scalar, text } from "../config/scalars.ts";
+import { bool, oneOf, REFUSED, scalar, text } from "../config/scalars.ts";
 import { err, ok } from "../model/result.ts";
+import { bodyExpectation } from "./body-options.ts";
 import { hostText } from "./host-name.ts";
+import { latencyKeys } from "./latency.ts";
+import { payload } from "./payload.ts";
 import { oneOrMore } from "./shapes.ts";
+import { pairMatches, tlsKeys } from "./tls-options.ts";
 
 /** HTTP status codes, both ends included. */
 export interface StatusRange {
@@ -31,6 +35,8 @@ export function formatStatus({ from, to }: StatusRange): string {
 const SIZE = "expected a size such as 64KiB or 1MiB";
 const KIB = 1024;
 const MAX_SIZE = 16 * KIB * KIB;
+/** Parsing holds up the whole process: some 10 ms for so much. */
+const MAX_JSON = KIB * KIB;
 
 /** Bytes, 1 to 16 MiB: that much of a body may have to be held in memory, for every probe in flight. */
 const size = scalar<number>({
@@ -73,28 +79,14 @@ const method = scalar<string>({
   json: { type: "string", pattern: "^[A-Z]+(-[A-Z]+)*$" },
 });
 
-const regex = scalar<string>({
-  expected: "expected a regular expression",
-  read(source) {
-    try {
-      new RegExp(source);
-      return ok(source);
-    } catch (error) {
-      return err((error as Error).message);
-    }
-  },
-  write: String,
-  json: { type: "string", format: "regex" },
-});
-
 /** Headers that follow from other keys or from how a probe is made; undici refuses most of them. */
 const OWN_HEADERS: Readonly<Record<string, string>> = {
   host: "use the key `host`",
   connection: "use the key `reuse_connection`",
   "keep-alive": "use the key `reuse_connection`",
-  "content-length": "a probe has no body",
-  "transfer-encoding": "a probe has no body",
-  expect: "a probe has no body",
+  "content-length": "it follows from `body`",
+  "transfer-encoding": "the body goes out as a whole",
+  expect: "the body goes out as a whole",
   upgrade: "a probe does not change the protocol",
 };
 
@@ -109,40 +101,66 @@ const headers = z.record(z.string(), text).superRefine((map, context) => {
   }
 });
 
-const body = z
-  .strictObject({ contains: text.optional(), regex: regex.optional() })
-  .refine(({ contains, regex }) => contains !== undefined || regex !== undefined, "expected contains or regex");
-
 const keys = {
   path: path.prefault("/"),
   method: method.prefault("GET"),
   /** The Host header, as given; default the target's address and, unless it is the scheme's own, port. */
   host: hostText.optional(),
   headers: headers.prefault({}),
+  /** What is sent after the headers. */
+  body: payload.optional(),
   expect: z
     .strictObject({
       status: oneOrMore(statusRange).prefault("200-299"),
-      /** Both must hold where both are given. */
-      body: body.optional(),
+      /** All that is given must hold. */
+      body: bodyExpectation.optional(),
     })
     .prefault({}),
   /** What is read of a body at most. Where `expect.body` is not given, a longer body passes by its status. */
   max_body: size.prefault("64KiB"),
   /** Keep the connection between probes. The probe then says less: a listener that takes no new connections goes unseen. */
   reuse_connection: bool.prefault("false"),
+  ...latencyKeys,
 };
 
-export const httpOptions = z.strictObject(keys);
+type Keys = Pick<z.output<z.ZodObject<typeof keys>>, "method" | "body" | "expect" | "max_body">;
 
-export const httpsOptions = z.strictObject({
-  ...keys,
-  /** false: any certificate will do. */
-  verify: bool.prefault("true"),
-  /** PEM file of the issuers to trust, instead of this machine's. */
-  ca: absolutePath.optional(),
-  /** The name asked for in the handshake and looked for in the certificate, if it is not that of `host`. */
-  sni: hostText.optional(),
-});
+/** Methods whose requests have no body by what they mean (RFC 9110, 9.3.1, 9.3.2 and 9.3.8). */
+const BODILESS = ["GET", "HEAD", "TRACE"];
+
+function fitTogether<T extends Keys>({ method, body, expect, max_body }: T, context: z.core.$RefinementCtx<T>): void {
+  const problem = (path: string[], message: string): void =>
+    context.addIssue({ code: "custom", path, message, input: method });
+  if (body !== undefined && BODILESS.includes(method))
+    problem(["body"], `a ${method} request has none: say another method, such as POST`);
+  if (expect.body !== undefined && method === "HEAD") problem(["expect", "body"], "a reply to HEAD has none");
+  if (expect.body?.json !== undefined && max_body > MAX_JSON)
+    problem(
+      ["max_body"],
+      `must be at most ${formatSize(MAX_JSON)} where expect.body.json is given: it is read in one go`,
+    );
+}
+
+export const httpOptions = z.strictObject(keys).superRefine(fitTogether);
+
+/** Headers that belong to a connection, of which HTTP/2 has none (RFC 9113, 8.2.2); those of OWN_HEADERS aside. */
+const NOT_IN_HTTP2 = ["proxy-connection", "http2-settings", "te"];
+
+export const httpsOptions = z
+  .strictObject({
+    ...keys,
+    ...tlsKeys,
+    verify: bool.prefault("true"),
+    /** Of HTTP; the only one that is offered. */
+    version: oneOf("1.1", "2").prefault("1.1"),
+  })
+  .superRefine(fitTogether)
+  .superRefine(pairMatches)
+  .superRefine(({ version, headers }, context) => {
+    for (const name of Object.keys(headers))
+      if (version === "2" && NOT_IN_HTTP2.includes(name.toLowerCase()))
+        context.addIssue({ code: "custom", path: ["headers", name], message: "HTTP/2 does not have it", input: name });
+  });
 
 export type HttpOptions = z.output<typeof httpOptions>;
 export type HttpsOptions = z.output<typeof httpsOptions>;

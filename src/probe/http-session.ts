@@ -21,6 +21,16 @@ export interface SessionEvents {
   error(error: Error): void;
 }
 
+/** What is asked. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  /** As given; undefined: the origin's. */
+  readonly host: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | undefined;
+}
+
 /** An undici client with one connection at a time. After anything but an orderly reply it is discarded with all it may still have in hand, so that
  *  the next probe starts from nothing. */
 export interface Session {
@@ -38,10 +48,16 @@ const OVER = new errors.InformationalError("the probe is over");
 
 export function createSession(
   origin: string,
-  request: Dispatcher.DispatchOptions,
+  { method, path, host, headers, body }: HttpRequest,
   connect: Connector,
   events: SessionEvents,
 ): Session {
+  const request: Dispatcher.DispatchOptions = {
+    method: method as Dispatcher.HttpMethod,
+    path,
+    headers: { ...(host !== undefined && { host }), ...headers },
+    ...(body && { body }),
+  };
   let replies = 0;
   let discarded = false;
   let socket: Socket | undefined;

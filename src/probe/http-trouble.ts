@@ -1,12 +1,13 @@
 import type { ProbeOutcome } from "../model/probe.ts";
 import { fail, fromError, type Phase } from "./outcome.ts";
+import { laterTrouble, type TlsError } from "./tls-trouble.ts";
 
 /** What an error of undici's says once the connection stood: the server closed, reset, or did not speak HTTP. */
-export function replyTrouble(error: NodeJS.ErrnoException & { reason?: string }, phase: Phase): ProbeOutcome {
+export function replyTrouble(error: TlsError, phase: Phase): ProbeOutcome {
   const { code = "", message } = error;
   if (error.name === "HTTPParserError") return fail(protocolTrouble(message));
-  // TLS 1.3 refuses a client only after the handshake, as seen from here.
-  if (code.startsWith("ERR_SSL_")) return fail(`TLS error ${phase}: ${error.reason ?? message}`);
+  const tls = laterTrouble(error, phase);
+  if (tls !== undefined) return fail(tls);
   switch (code) {
     case "UND_ERR_SOCKET":
       if (message === "bad upgrade") return fail("the reply changes the protocol (status 101)");

@@ -1,6 +1,9 @@
 import type { ProbeOutcome } from "../model/probe.ts";
+import type { BodyExpectation } from "./body-options.ts";
+import { type Bounded, createBounded, LIMIT_WORDS } from "./bounded.ts";
 import { formatSize, formatStatus, type HttpOptions } from "./http-options.ts";
-import { fail } from "./outcome.ts";
+import { jsonJudge } from "./json-expect.ts";
+import { fail, inconclusive } from "./outcome.ts";
 
 /** What a reply says about the server. */
 export interface Verdict {
@@ -14,21 +17,18 @@ export interface Verdict {
 
 export function verdict({ expect, max_body }: Pick<HttpOptions, "expect" | "max_body">): Verdict {
   const wanted = expect.status.map(formatStatus).join(", ");
-  const contains = expect.body?.contains;
-  const bytes = contains === undefined ? undefined : Buffer.from(contains);
-  const regex = expect.body?.regex === undefined ? undefined : new RegExp(expect.body.regex);
+  const trouble = expect.body && remembering(bodyJudge(expect.body, formatSize(max_body)));
   const passes = new Map<number, ProbeOutcome>();
 
   return {
-    needsBody: expect.body !== undefined,
+    needsBody: trouble !== undefined,
     status(status) {
       if (expect.status.some(({ from, to }) => status >= from && status <= to)) return undefined;
       return fail(`status ${status}, expected ${wanted}`);
     },
     body(status, body, whole) {
-      const part = whole ? "body" : `first ${formatSize(max_body)} of the body`;
-      if (bytes !== undefined && !body.includes(bytes)) return fail(`${part} without ${JSON.stringify(contains)}`);
-      if (regex !== undefined && !regex.test(body.toString())) return fail(`${part} does not match /${regex.source}/`);
+      const failure = trouble?.(body, whole);
+      if (failure !== undefined) return failure;
       let pass = passes.get(status);
       if (pass === undefined) {
         pass = Object.freeze({ kind: "pass", detail: `status ${status}` });
@@ -36,5 +36,58 @@ export function verdict({ expect, max_body }: Pick<HttpOptions, "expect" | "max_
       }
       return pass;
     },
+  };
+}
+
+/** undefined: the body is as it should be. */
+type BodyJudge = (body: Buffer, whole: boolean) => ProbeOutcome | undefined;
+
+function bodyJudge({ contains, regex, json }: BodyExpectation, limit: string): BodyJudge {
+  const bytes = contains === undefined ? undefined : Buffer.from(contains);
+  const bounded = createBounded();
+  const matches = regex === undefined ? undefined : regexJudge(regex, bounded);
+  const documentTrouble = json && jsonJudge(json, bounded);
+  return (body, whole) => {
+    const part = whole ? "body" : `first ${limit} of the body`;
+    if (bytes !== undefined && !body.includes(bytes)) return fail(`${part} without ${JSON.stringify(contains)}`);
+    if (documentTrouble !== undefined && !whole)
+      return fail(`body is longer than ${limit}, too long to be read as JSON`);
+    return matches?.(body, part) ?? documentTrouble?.(body);
+  };
+}
+
+function regexJudge(source: string, bounded: Bounded): (body: Buffer, part: string) => ProbeOutcome | undefined {
+  const regex = new RegExp(source);
+  // Without repetition or choice a match cannot take long.
+  const dear = /[*+?{|]/.test(source);
+  return (body, part) => {
+    const text = body.toString();
+    const result = dear ? bounded(() => regex.test(text)) : { kind: "done" as const, value: regex.test(text) };
+    switch (result.kind) {
+      case "done":
+        return result.value ? undefined : fail(`${part} does not match /${regex.source}/`);
+      case "stopped":
+        return fail(`matching ${part} with /${regex.source}/ takes longer than ${LIMIT_WORDS}`);
+      case "postponed":
+        return inconclusive(
+          `matching ${part} with /${regex.source}/ took longer than ${LIMIT_WORDS} before: tried again later`,
+        );
+    }
+  };
+}
+
+/** Bodies up to this size are kept: most servers say the same thing every time. */
+const REMEMBERED = 4096;
+
+/** Judges the same short body only once in a row. */
+function remembering(judge: BodyJudge): BodyJudge {
+  let last: { readonly body: Buffer; readonly failure: ProbeOutcome | undefined } | undefined;
+  return (body, whole) => {
+    if (!whole || body.length > REMEMBERED) return judge(body, whole);
+    if (last?.body.equals(body)) return last.failure;
+    const failure = judge(body, whole);
+    // What was not done has to be done again; and a copy, for the body is a piece of something longer.
+    last = failure?.kind === "inconclusive" ? undefined : { body: Buffer.from(body), failure };
+    return failure;
   };
 }

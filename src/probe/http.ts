@@ -1,36 +1,69 @@
-import type { Dispatcher } from "undici";
 import { formatEndpoint } from "../model/address.ts";
 import type { ProbeOutcome, Prober, ProbeTarget, ProbeType } from "../model/probe.ts";
 import { type Connector, tcpConnector } from "./connector.ts";
+import { createH2Session } from "./h2-session.ts";
+import { h2Trouble } from "./h2-trouble.ts";
 import { hostName } from "./host-name.ts";
 import { type HttpOptions, type HttpsOptions, httpOptions, httpsOptions } from "./http-options.ts";
-import { createSession, type Session } from "./http-session.ts";
+import { createSession, type HttpRequest, type Session } from "./http-session.ts";
 import { replyTrouble } from "./http-trouble.ts";
 import { verdict } from "./http-verdict.ts";
+import { latencyObjections, withinLatency } from "./latency.ts";
 import { type Done, type Phase, timedOut } from "./outcome.ts";
+import { payloadBytes } from "./payload.ts";
 import { tlsConnector } from "./tls.ts";
 
 /** One request over HTTP/1.1; redirects are answers like any other, not followed. */
 export const httpProbe: ProbeType<HttpOptions> = {
   name: "http",
   options: httpOptions,
+  objections: latencyObjections,
   label: ({ method, path }) => `http ${method} ${path}`,
-  open: (target, options) => open("http", target, options, tcpConnector(target)),
+  open: (target, options) => open("http", target, options, tcpConnector(target), HTTP_1),
 };
 
-/** The same over TLS, with the server's certificate verified. */
+/** The same over TLS, with the server's certificate verified; HTTP/2 where it is asked for. */
 export const httpsProbe: ProbeType<HttpsOptions> = {
   name: "https",
   options: httpsOptions,
+  objections: latencyObjections,
   label: ({ method, path }) => `https ${method} ${path}`,
   open(target, options) {
-    const { verify, ca, sni, host } = options;
+    const { verify, ca, certificate, key, certificate_days_left: daysLeft, sni, host, version } = options;
     const name = hostName(sni ?? host ?? formatEndpoint(target.endpoint.address));
-    return open("https", target, options, tlsConnector(target, { verify, ca, name }, ["http/1.1"]));
+    const http = version === "2" ? HTTP_2 : HTTP_1;
+    const connect = tlsConnector(target, { verify, ca, certificate, key, name, daysLeft }, [http.protocol]);
+    return open("https", target, options, connect, http);
   },
 };
 
-function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOptions, connect: Connector): Prober {
+interface HttpVersion {
+  /** As ALPN calls it. */
+  readonly protocol: string;
+  readonly session: typeof createSession;
+  readonly trouble: (error: Error, phase: Phase) => ProbeOutcome;
+}
+
+const HTTP_1: HttpVersion = { protocol: "http/1.1", session: createSession, trouble: replyTrouble };
+const HTTP_2: HttpVersion = { protocol: "h2", session: createH2Session, trouble: h2Trouble };
+
+function open(
+  scheme: "http" | "https",
+  target: ProbeTarget,
+  options: HttpOptions,
+  connector: Connector,
+  http: HttpVersion,
+): Prober {
+  return withinLatency(options.max_latency, connector, (connect) => prober(scheme, target, options, connect, http));
+}
+
+function prober(
+  scheme: "http" | "https",
+  target: ProbeTarget,
+  options: HttpOptions,
+  connect: Connector,
+  http: HttpVersion,
+): Prober {
   const origin = `${scheme}://${formatEndpoint(target.endpoint.address, target.endpoint.port)}`;
   const request = requestOf(options);
   const judge = verdict(options);
@@ -66,7 +99,7 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
   }
 
   function ask(): void {
-    session ??= createSession(origin, request, connect, {
+    session ??= http.session(origin, request, connect, {
       delayed(by) {
         waited += by;
       },
@@ -104,7 +137,7 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
     // which is none that was kept.
     const unanswered = phase === "while connecting" || phase === "waiting for the reply";
     if (waiting && unanswered && session !== undefined && session.replies > 0) process.nextTick(retry);
-    else settle(replyTrouble(cause, phase), false);
+    else settle(http.trouble(cause, phase), false);
   }
 
   function retry(): void {
@@ -136,11 +169,13 @@ function open(scheme: "http" | "https", target: ProbeTarget, options: HttpOption
   };
 }
 
-function requestOf({ path, method, host, headers }: HttpOptions): Dispatcher.DispatchOptions {
+function requestOf({ path, method, host, headers, body }: HttpOptions): HttpRequest {
   const named = Object.keys(headers).some((name) => name.toLowerCase() === "user-agent");
   return {
     path,
     method,
-    headers: { ...(host !== undefined && { host }), ...(!named && { "user-agent": "director" }), ...headers },
+    host,
+    headers: { ...(!named && { "user-agent": "director" }), ...headers },
+    body: body && payloadBytes(body),
   };
 }

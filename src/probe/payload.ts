@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bool, hexBytes, scalar, text } from "../config/scalars.ts";
+import { bool, hexBytes, integer, scalar, text } from "../config/scalars.ts";
 import { err, ok } from "../model/result.ts";
 import { textOr } from "./shapes.ts";
 
@@ -40,10 +40,40 @@ const patternKeys = { text: text.optional(), hex: hexPattern.optional() };
 /** What the bytes of a stream must begin with: `expect: "+PONG"`, `expect: { text: … }`, `expect: { hex: 1234xxxx }`. */
 export const pattern = textOr(EXPECTED, either(z.strictObject(patternKeys)));
 
-/** The same for a datagram, which with `exact: true` may not be longer either. */
-export const datagramPattern = textOr(EXPECTED, either(z.strictObject({ ...patternKeys, exact: bool.optional() })));
+/** What a UDP datagram can hold over IPv4: 65535 less two headers. */
+const MAX_DATAGRAM = 65_507;
+const length = integer(0, MAX_DATAGRAM);
+
+/** The same for a datagram, which may be held to a length: that of the pattern itself, or one within limits, with or without a pattern. */
+export const datagramPattern = textOr(
+  EXPECTED,
+  z
+    .strictObject({
+      ...patternKeys,
+      /** The reply may not be longer than the pattern. */
+      exact: bool.optional(),
+      /** Bytes, both included. */
+      min_length: length.optional(),
+      max_length: length.optional(),
+    })
+    .superRefine(({ text, hex, exact, min_length: min, max_length: max }, context) => {
+      const problem = (message: string, ...path: string[]): void =>
+        context.addIssue({ code: "custom", path, message, input: text });
+      const limited = (min ?? max) !== undefined;
+      if (text !== undefined && hex !== undefined) problem("expected either text or hex");
+      if (text === undefined && hex === undefined && !limited) problem("expected text, hex, min_length or max_length");
+      if (exact && limited) problem("is the length of text or hex: leave out min_length and max_length", "exact");
+      if (exact && text === undefined && hex === undefined) problem("needs text or hex", "exact");
+      if (min !== undefined && max !== undefined && min > max) problem("is below min_length", "max_length");
+      if (max !== undefined && max < patternLength({ text, hex })) problem("is shorter than text or hex", "max_length");
+    }),
+);
 
 export type Pattern = z.output<typeof datagramPattern>;
+
+function patternLength({ text, hex }: Pick<Pattern, "text" | "hex">): number {
+  return hex === undefined ? Buffer.byteLength(text ?? "") : hex.length / 2;
+}
 
 export function payloadBytes(value: Payload): Buffer {
   return value.hex === undefined ? Buffer.from(value.text ?? "") : Buffer.from(value.hex);
@@ -51,8 +81,9 @@ export function payloadBytes(value: Payload): Buffer {
 
 /** Tells whether a reply fits. `more`: it fits as far as it goes, but is still too short. */
 export interface Matcher {
-  readonly length: number;
   match(reply: Uint8Array): "yes" | "no" | "more";
+  /** What a reply is that does not fit. */
+  trouble(reply: Uint8Array): string;
 }
 
 export function matcher(value: Pattern): Matcher {
@@ -60,15 +91,28 @@ export function matcher(value: Pattern): Matcher {
   const wanted = Buffer.from(digits.replaceAll("x", "0"), "hex");
   const mask = Buffer.from(digits.replaceAll(/[^x]/g, "f").replaceAll("x", "0"), "hex");
   const { length } = wanted;
+  const min = Math.max(length, value.min_length ?? 0);
+  const max = value.exact ? length : (value.max_length ?? Number.POSITIVE_INFINITY);
+
+  function match(reply: Uint8Array): "yes" | "no" | "more" {
+    const common = Math.min(length, reply.length);
+    for (let i = 0; i < common; i++) if ((reply[i]! & mask[i]!) !== wanted[i]) return "no";
+    if (reply.length < min) return "more";
+    return reply.length > max ? "no" : "yes";
+  }
+
   return {
-    length,
-    match(reply) {
-      const common = Math.min(length, reply.length);
-      for (let i = 0; i < common; i++) if ((reply[i]! & mask[i]!) !== wanted[i]) return "no";
-      if (reply.length < length) return "more";
-      return value.exact === true && reply.length > length ? "no" : "yes";
+    match,
+    trouble(reply) {
+      const fits = reply.length >= (value.min_length ?? 0) && reply.length <= (value.max_length ?? reply.length);
+      return `unexpected reply ${shown(reply)}${fits ? "" : `, expected ${limitWords(value)}`}`;
     },
   };
+}
+
+function limitWords({ min_length: min, max_length: max }: Pattern): string {
+  if (min === undefined) return `at most ${max}`;
+  return max === undefined ? `at least ${min}` : `${min} to ${max}`;
 }
 
 /** The first bytes of a reply as people can read them: text where it is printable, else hexadecimal. */

@@ -21,7 +21,7 @@ export function textOr<T>(
 }
 
 /** A list, or one item written without the brackets. */
-export function oneOrMore<T>(item: z.ZodType<T, string>): z.ZodType<readonly T[], unknown> {
+export function oneOrMore<T>(item: z.ZodType<T, unknown>): z.ZodType<readonly T[], unknown> {
   const list = z.array(item).min(1, { error: "may not be empty" });
   return z
     .codec(z.unknown(), z.custom<readonly T[]>(), {

@@ -4,6 +4,7 @@ import type { Connector } from "./connector.ts";
 import { type Done, fail, fromError, type Phase, timedOut } from "./outcome.ts";
 import { matcher, type Pattern, type Payload, payloadBytes, shown } from "./payload.ts";
 import { CONNECTED, hangUp } from "./tcp-connect.ts";
+import { laterTrouble } from "./tls-trouble.ts";
 
 export interface Talk {
   readonly send: Payload | undefined;
@@ -44,7 +45,10 @@ export function openTalking(target: ProbeTarget, connect: Connector, { send, exp
       },
       failed: (outcome) => finish(attempt, outcome),
       ready(socket) {
-        socket.on("error", (error) => finish(attempt, fromError(error, attempt.phase, "network")));
+        socket.on("error", (error) => {
+          const tls = laterTrouble(error, attempt.phase);
+          finish(attempt, tls === undefined ? fromError(error, attempt.phase, "network") : fail(tls));
+        });
         if (wanted !== undefined) listen(attempt, socket);
         if (bytes !== undefined) speak(attempt, socket);
         else if (wanted === undefined) finish(attempt, CONNECTED, socket);
@@ -66,7 +70,7 @@ export function openTalking(target: ProbeTarget, connect: Connector, { send, exp
       received = received === undefined ? chunk : Buffer.concat([received, chunk]);
       const verdict = wanted!.match(received);
       if (verdict === "more") return;
-      finish(attempt, verdict === "yes" ? ANSWERED : fail(`unexpected reply ${shown(received)}`), socket);
+      finish(attempt, verdict === "yes" ? ANSWERED : fail(wanted!.trouble(received)), socket);
     });
     socket.on("end", () => {
       const what = received ? `connection closed after ${shown(received)}` : "connection closed without a reply";

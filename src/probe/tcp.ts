@@ -1,13 +1,15 @@
 import { z } from "zod";
-import { absolutePath, bool, oneOf } from "../config/scalars.ts";
+import { bool, oneOf } from "../config/scalars.ts";
 import { formatEndpoint } from "../model/address.ts";
 import type { ProbeTarget, ProbeType } from "../model/probe.ts";
 import { type Connector, tcpConnector } from "./connector.ts";
-import { hostName, hostText } from "./host-name.ts";
+import { hostName } from "./host-name.ts";
+import { latencyKeys, latencyObjections, withinLatency } from "./latency.ts";
 import { pattern, payload } from "./payload.ts";
 import { openConnecting } from "./tcp-connect.ts";
 import { openTalking } from "./tcp-talk.ts";
 import { tlsConnector } from "./tls.ts";
+import { pairMatches, TLS_KEYS, tlsKeys } from "./tls-options.ts";
 
 const options = z
   .strictObject({
@@ -19,18 +21,17 @@ const options = z
     close: oneOf("fin", "reset").prefault("fin"),
     /** TLS from the first byte on. */
     tls: bool.prefault("false"),
-    /** As of https; false: any certificate will do. */
-    verify: bool.optional(),
-    ca: absolutePath.optional(),
-    sni: hostText.optional(),
+    ...tlsKeys,
+    ...latencyKeys,
   })
   .superRefine((check, context) => {
     const problem = (key: string, message: string): void =>
       context.addIssue({ code: "custom", path: [key], message, input: check });
-    for (const key of ["verify", "ca", "sni"] as const)
+    for (const key of TLS_KEYS)
       if (!check.tls && check[key] !== undefined) problem(key, "means something with `tls: true` only");
     if (check.tls && check.close === "reset") problem("close", "cannot be reset over TLS");
-  });
+  })
+  .superRefine(pairMatches);
 
 export type TcpOptions = z.output<typeof options>;
 
@@ -38,18 +39,21 @@ export type TcpOptions = z.output<typeof options>;
 export const tcpProbe: ProbeType<TcpOptions> = {
   name: "tcp",
   options,
+  objections: latencyObjections,
   label: ({ tls }) => (tls ? "tcp with TLS" : "tcp"),
-  open(target, { send, expect, close, ...tls }) {
-    if (!tls.tls && send === undefined && expect === undefined) return openConnecting(target, close);
-    return openTalking(target, connector(target, tls), { send, expect, close });
+  open(target, options) {
+    const { send, expect, close, tls, max_latency } = options;
+    return withinLatency(max_latency, connector(target, options), (connect) =>
+      !tls && send === undefined && expect === undefined
+        ? openConnecting(target, close)
+        : openTalking(target, connect, { send, expect, close }),
+    );
   },
 };
 
-function connector(
-  target: ProbeTarget,
-  { tls, verify, ca, sni }: Pick<TcpOptions, "tls" | "verify" | "ca" | "sni">,
-): Connector {
+function connector(target: ProbeTarget, options: TcpOptions): Connector {
+  const { tls, verify = true, ca, sni, certificate, key, certificate_days_left: daysLeft } = options;
   if (!tls) return tcpConnector(target);
   const name = sni === undefined ? formatEndpoint(target.endpoint.address) : hostName(sni);
-  return tlsConnector(target, { verify: verify ?? true, ca, name }, undefined);
+  return tlsConnector(target, { verify, ca, certificate, key, name, daysLeft }, undefined);
 }

@@ -1,44 +1,37 @@
-import { readFileSync, statSync } from "node:fs";
-import { isIP } from "node:net";
-import {
-  checkServerIdentity,
-  connect,
-  createSecureContext,
-  type DetailedPeerCertificate,
-  getCACertificates,
-  type PeerCertificate,
-  type SecureContext,
-  type TLSSocket,
-} from "node:tls";
+import { isIP, type Socket } from "node:net";
+import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import type { ProbeOutcome, ProbeTarget } from "../model/probe.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { type Connector, connectOptions } from "./connector.ts";
 import { fail, fromError, inconclusive, type Origin, type Phase } from "./outcome.ts";
+import { distrust, expiresSoon } from "./tls-certificate.ts";
+import { handshakeTrouble, type TlsError } from "./tls-trouble.ts";
+import { type Credentials, secureContext } from "./tls-trust.ts";
 import { createTurns } from "./turns.ts";
 
-export interface TlsOptions {
-  /** false: any certificate will do. */
-  readonly verify: boolean;
-  /** PEM file of the issuers to trust; undefined: those of this machine. */
-  readonly ca: string | undefined;
+export interface TlsOptions extends Credentials {
   /** Asked for in the handshake (unless it is an address) and looked for in the certificate. */
   readonly name: string;
+  /** Days that the server's chain must still be valid; undefined: it need only be valid now, where it is verified. */
+  readonly daysLeft: number | undefined;
 }
-
-type TlsError = NodeJS.ErrnoException & { readonly reason?: string };
 
 /** A handshake costs more than a millisecond of computing. Begun all together, hundreds of them end late together, each of them too late for its
  *  deadline; one after the other those at the front succeed, and the rest know that it was not the server they waited for. */
 const handshakes = createTurns(64, 100, systemClock);
 
-/** TCP, then TLS, then the certificate: `ready` comes only when all three are right. A session is never resumed, since that would skip the certificate. */
+/** TCP, then TLS, then the certificate: `ready` comes only when all three are right. A session is never resumed, since that would skip the certificate.
+ *  @param standing a connection to go on over (STARTTLS), instead of a new one */
 export function tlsConnector(
   target: ProbeTarget,
-  { verify, ca, name }: TlsOptions,
+  { name, daysLeft, ...credentials }: TlsOptions,
   protocols: string[] | undefined,
+  standing?: Socket,
 ): Connector {
+  const { verify } = credentials;
+  const first = standing === undefined ? "while connecting" : "in TLS handshake";
   const options = {
-    ...connectOptions(target),
+    ...(standing === undefined ? connectOptions(target) : { socket: standing }),
     servername: isIP(name) === 0 ? name : "",
     ...(protocols && { ALPNProtocols: protocols }),
     // We judge the certificate ourselves below, to be able to say what is wrong with it.
@@ -51,13 +44,13 @@ export function tlsConnector(
     dialling.phase("waiting for our turn");
     const giveBack = handshakes.take((waited) => {
       dialling.delayed(waited);
-      dialling.phase("while connecting");
+      dialling.phase(first);
       try {
-        socket = connect({ ...options, secureContext: trust(verify, ca) });
+        socket = connect({ ...options, secureContext: secureContext(credentials) });
         handshake(socket);
       } catch (error) {
         // Deferred, for it may be within start; `giveBack` does not exist yet either.
-        process.nextTick(failed, inconclusive(`cannot read the issuers to trust: ${(error as Error).message}`));
+        process.nextTick(failed, inconclusive(`TLS: ${(error as Error).message}`));
       }
     });
 
@@ -67,8 +60,8 @@ export function tlsConnector(
     }
 
     function handshake(own: TLSSocket): void {
-      let phase: Phase | undefined = "while connecting";
-      let origin: Origin = "own-call";
+      let phase: Phase | undefined = first;
+      let origin: Origin = standing === undefined ? "own-call" : "network";
       own.on("connectionAttemptFailed", () => {
         origin = "network";
       });
@@ -79,7 +72,9 @@ export function tlsConnector(
       });
       own.on("secureConnect", () => {
         phase = undefined;
-        const trouble = verify ? certificateTrouble(own, name) : undefined;
+        const trouble =
+          (verify ? distrust(own, name) : undefined) ??
+          (daysLeft === undefined ? undefined : expiresSoon(own, daysLeft));
         if (trouble !== undefined) return failed(fail(trouble));
         giveBack();
         if (!over) dialling.ready(own);
@@ -87,7 +82,7 @@ export function tlsConnector(
       own.on("error", (error: TlsError) => {
         // Node leaves an established connection open after a fatal alert; the alert is then lost behind the closing that follows.
         if (phase === undefined) return void own.destroy(error);
-        const tls = phase === "in TLS handshake" ? handshakeTrouble(error) : undefined;
+        const tls = phase === "in TLS handshake" ? handshakeTrouble(error, protocols) : undefined;
         failed(tls === undefined ? fromError(error, phase, origin) : fail(tls));
       });
     }
@@ -98,89 +93,4 @@ export function tlsConnector(
       socket?.destroy();
     };
   };
-}
-
-/** Contexts by CA file, which is read again when it changes; the machine's own issuers are read once in the life of a process. */
-const contexts = new Map<string, { readonly changed: number; readonly context: SecureContext }>();
-
-function trust(verify: boolean, file: string | undefined): SecureContext {
-  const key = verify ? (file ?? "") : "any";
-  const changed = verify && file !== undefined ? statSync(file).mtimeMs : 0;
-  const known = contexts.get(key);
-  if (known?.changed === changed) return known.context;
-  const context = createSecureContext(verify ? { ca: file === undefined ? machinesIssuers() : issuersIn(file) } : {});
-  contexts.set(key, { changed, context });
-  return context;
-}
-
-/** What the system trusts; Node's own collection where there is none. */
-function machinesIssuers(): string[] {
-  const system = getCACertificates("system");
-  return system.length > 0 ? system : getCACertificates("bundled");
-}
-
-function issuersIn(file: string): string {
-  const pem = readFileSync(file, "latin1");
-  if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw new Error(`no PEM certificate in ${file}`);
-  return pem;
-}
-
-/** What is wrong with the certificate, or undefined. */
-function certificateTrouble(socket: TLSSocket, name: string): string | undefined {
-  if (socket.authorized) return undefined;
-  // Node's typings promise an Error here; it is the code (lib/internal/tls/wrap.js, onConnectSecure).
-  const code = String(socket.authorizationError);
-  const leaf = socket.getPeerCertificate(true);
-  switch (code) {
-    case "CERT_HAS_EXPIRED":
-      return expiry(leaf);
-    case "CERT_NOT_YET_VALID":
-      return `certificate is not valid before ${day(leaf.valid_from)}`;
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-      return "certificate is self-signed";
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-      return `certificate issued by ${JSON.stringify(leaf.issuer?.CN ?? "?")}, which is not trusted here`;
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return `certificate is for ${namesOf(leaf)}, not for ${name}`;
-    default:
-      return `certificate refused (${code})`;
-  }
-}
-
-/** The chain's certificate that expired first may be an issuer's. */
-function expiry(leaf: DetailedPeerCertificate): string {
-  const { epoch } = systemClock.now();
-  for (let one = leaf; ; one = one.issuerCertificate) {
-    if (Date.parse(one.valid_to) < epoch) {
-      const whose = one === leaf ? "certificate" : `certificate of the issuer ${JSON.stringify(one.subject.CN)}`;
-      return `${whose} expired on ${day(one.valid_to)}`;
-    }
-    // The root is its own issuer.
-    if (one.issuerCertificate === undefined || one.issuerCertificate === one) return "certificate has expired";
-  }
-}
-
-/** `Jan  2 00:00:00 2001 GMT` is 2001-01-02. */
-function day(certificateTime: string): string {
-  return new Date(certificateTime).toISOString().slice(0, 10);
-}
-
-function namesOf({ subject, subjectaltname }: PeerCertificate): string {
-  const names =
-    subjectaltname?.replaceAll("DNS:", "").replaceAll("IP Address:", "") ?? String(subject?.CN ?? "no name");
-  return names.length > 200 ? `${names.slice(0, 200)}…` : names;
-}
-
-/** What OpenSSL made of the handshake, or undefined if it is a plain socket error. */
-function handshakeTrouble(error: TlsError): string | undefined {
-  const { code = "", reason, message } = error;
-  if (
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|RECORD_LENGTH/.test(`${code} ${message}`)
-  )
-    return "TLS handshake failed: the answer is not TLS (a plain HTTP port?)";
-  if (code.startsWith("ERR_SSL_") || code === "EPROTO") return `TLS handshake failed: ${reason ?? message}`;
-  return undefined;
 }

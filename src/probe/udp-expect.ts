@@ -1,5 +1,5 @@
 import type { ProbeOutcome, Prober, ProbeTarget } from "../model/probe.ts";
-import { type Matcher, shown } from "./payload.ts";
+import type { Matcher } from "./payload.ts";
 import { openAsking } from "./udp-ask.ts";
 
 const ANSWERED: ProbeOutcome = Object.freeze({ kind: "pass", detail: "expected reply" });
@@ -9,6 +9,6 @@ export function openExpecting(target: ProbeTarget, bytes: Uint8Array, wanted: Ma
   return openAsking(target, {
     question: () => bytes,
     judge: (reply) =>
-      wanted.match(reply) === "yes" ? ANSWERED : { kind: "wrong", reason: () => `unexpected reply ${shown(reply)}` },
+      wanted.match(reply) === "yes" ? ANSWERED : { kind: "wrong", reason: () => wanted.trouble(reply) },
   });
 }

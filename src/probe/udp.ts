@@ -9,7 +9,7 @@ const options = z
   .strictObject({
     /** The datagram to send. */
     send: payload,
-    /** What the reply must begin with, or be with `exact: true`. */
+    /** What the reply must begin with, or be with `exact: true`, and how long it may be. */
     expect: datagramPattern.optional(),
     /** pass: for servers that never answer, such as syslog; only an ICMP refusal fails. */
     silence: oneOf("pass", "fail").optional(),

@@ -1,7 +1,37 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
 import { z } from "zod";
 import { probeTypes } from "../../src/probe/registry.ts";
+import { certificate } from "../support/certificates.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "director-options-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const mine = certificate({ subject: "director" });
+const another = certificate({ subject: "another" });
+const own = file("own.pem", mine.cert);
+const ownKey = file("own.key", mine.key);
+const otherKey = file("other.key", another.key);
+const other = file("empty.pem", "nothing\n");
+const damaged = file("damaged.pem", `${mine.cert}${mine.cert.replace("MII", "???")}`);
+const damagedKey = file("damaged.key", "-----BEGIN PRIVATE KEY-----\nMIGHAgEA\n-----END PRIVATE KEY-----\n");
+const encrypted = file(
+  "encrypted.key",
+  "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGHAgEA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+);
+const missing = join(folder, "none.pem");
+
+const json = (demand: Record<string, unknown>) => ({ expect: { body: { json: demand } } });
+const lengths = (expect: Record<string, unknown>) => ({ send: "a", expect });
 
 type Row = readonly [type: string, options: Record<string, unknown>, at: string, message: string];
 
@@ -81,7 +111,7 @@ const refused: readonly Row[] = [
   ["http", { expect: { status: ["200", "600"] } }, "expect.status.1", `${STATUS}, from 200 to 599`],
   ["http", { expect: { status: [] } }, "expect.status", "may not be empty"],
   ["http", { expect: { status: {} } }, "expect.status", STATUS],
-  ["http", { expect: { body: {} } }, "expect.body", "expected contains or regex"],
+  ["http", { expect: { body: {} } }, "expect.body", "expected contains, regex or json"],
   [
     "http",
     { expect: { body: { regex: "(" } } },
@@ -91,7 +121,68 @@ const refused: readonly Row[] = [
   ["http", { max_body: "17MiB" }, "max_body", "must be at most 16MiB"],
   ["http", { max_body: "64kb" }, "max_body", "expected a size such as 64KiB or 1MiB"],
   ["http", { verify: "false" }, "", 'Unrecognized key: "verify"'],
-  ["https", { ca: "ca.pem" }, "ca", "expected an absolute path, beginning with /"],
+  ["https", { ca: "ca.pem" }, "ca", "expected the absolute path of a PEM file, beginning with /"],
+  ["https", { ca: missing }, "ca", `cannot read ${missing}: no such file`],
+  ["https", { ca: folder }, "ca", `cannot read ${folder}: it is a directory`],
+  ["https", { ca: other }, "ca", `${other} has no certificate in PEM form`],
+  ["https", { ca: damaged }, "ca", `${damaged} is damaged: certificate 2 of 2 cannot be read`],
+  ["https", { certificate: own, key: own }, "key", `${own} has no private key in PEM form`],
+  [
+    "https",
+    { certificate: own, key: encrypted },
+    "key",
+    `${encrypted} has an encrypted key: director knows no passphrase, give it unencrypted`,
+  ],
+  ["https", { certificate: own, key: damagedKey }, "key", `${damagedKey} is damaged: the private key cannot be read`],
+  ["https", { certificate: own, key: otherKey }, "key", `is not the key of the first certificate in ${own}`],
+  ["https", { certificate: own }, "key", "missing: `certificate` needs its key"],
+  ["tcp", { tls: "true", key: ownKey }, "certificate", "missing: `key` needs its certificate"],
+  ["tcp", { tls: "true", certificate: own, key: otherKey }, "key", `is not the key of the first certificate in ${own}`],
+  ["tcp", { certificate_days_left: "14" }, "certificate_days_left", "means something with `tls: true` only"],
+  ["https", { certificate_days_left: "0" }, "certificate_days_left", "expected a whole number from 1 to 3650"],
+  ["https", { certificate_days_left: "14d" }, "certificate_days_left", "expected a whole number from 1 to 3650"],
+  ["https", { version: "3" }, "version", 'expected one of 1.1, 2, did you mean "2"?'],
+  ["http", { version: "2" }, "", 'Unrecognized key: "version"'],
+  ["https", { version: "2", headers: { TE: "trailers" } }, "headers.TE", "HTTP/2 does not have it"],
+  ["http", { body: "x" }, "body", "a GET request has none: say another method, such as POST"],
+  ["http", { method: "HEAD", expect: { body: { contains: "x" } } }, "expect.body", "a reply to HEAD has none"],
+  ["http", { headers: { "Content-Length": "1" } }, "headers.Content-Length", "cannot be set: it follows from `body`"],
+  ["http", { max_latency: "0s" }, "max_latency", "must be at least 1ms"],
+  ["http", { max_latency: "500" }, "max_latency", "expected a duration such as 500ms, 10s or 5m"],
+  ["http", json({}), "expect.body.json.path", "expected a JSON path such as $.status"],
+  [
+    "http",
+    json({ path: "status" }),
+    "expect.body.json.path",
+    "expected a JSON path such as $.status, beginning with $",
+  ],
+  [
+    "http",
+    json({ path: "$.a[" }),
+    "expect.body.json.path",
+    "is not a JSON path (RFC 9535): unclosed bracketed selection ('$.a[':4)",
+  ],
+  ["http", json({ path: "$.a", equals: "1", max: "2" }), "expect.body.json.equals", "goes with neither min nor max"],
+  ["http", json({ path: "$.a", min: "3", max: "2" }), "expect.body.json.max", "is below min"],
+  ["http", json({ path: "$.a", min: "x" }), "expect.body.json.min", "expected a number such as 10 or -0.5"],
+  [
+    "http",
+    { ...json({ path: "$.a" }), max_body: "2MiB" },
+    "max_body",
+    "must be at most 1MiB where expect.body.json is given: it is read in one go",
+  ],
+  ["udp", lengths({}), "expect", "expected text, hex, min_length or max_length"],
+  ["udp", lengths({ text: "a", hex: "00" }), "expect", "expected either text or hex"],
+  ["udp", lengths({ min_length: "5", max_length: "4" }), "expect.max_length", "is below min_length"],
+  ["udp", lengths({ text: "pong", max_length: "3" }), "expect.max_length", "is shorter than text or hex"],
+  ["udp", lengths({ max_length: "65508" }), "expect.max_length", "expected a whole number from 0 to 65507"],
+  [
+    "udp",
+    lengths({ text: "a", min_length: "3", exact: "true" }),
+    "expect.exact",
+    "is the length of text or hex: leave out min_length and max_length",
+  ],
+  ["tcp", { expect: { text: "a", min_length: "3" } }, "expect", 'Unrecognized key: "min_length"'],
   ["https", { verify: "no" }, "verify", "expected true or false"],
 ];
 
@@ -107,11 +198,22 @@ describe("refused", () => {
 const accepted: readonly (readonly [type: string, options: Record<string, unknown>, label: string])[] = [
   ["tcp", {}, "tcp"],
   ["tcp", { send: "PING\r\n", expect: { hex: "2B xx 0?" }, close: "reset" }, "tcp"],
+  ["tcp", { tls: "true", sni: "mail.example.com", ca: own, verify: "true", expect: "220" }, "tcp with TLS"],
   [
     "tcp",
-    { tls: "true", sni: "mail.example.com", ca: "/etc/ssl/own.pem", verify: "true", expect: "220" },
+    { tls: "true", certificate: own, key: ownKey, certificate_days_left: "14", max_latency: "300ms" },
     "tcp with TLS",
   ],
+  ["udp", lengths({ min_length: "1" }), "udp"],
+  ["udp", lengths({ hex: "12xx", min_length: "12", max_length: "512" }), "udp"],
+  ["http", { method: "POST", body: { hex: "00ff" }, max_latency: "1s500ms" }, "http POST /"],
+  ["http", json({ path: "$.status", equals: ["ok", "1", "true"] }), "http GET /"],
+  [
+    "http",
+    { expect: { body: { json: [{ path: "$.queue", min: "-0.5", max: "1000" }, { path: "$..x" }] } } },
+    "http GET /",
+  ],
+  ["https", { version: "2", certificate: own, key: ownKey }, "https GET /"],
   ["udp", { send: { hex: "00001e10" }, expect: { hex: "0?1E", exact: "true" } }, "udp"],
   ["udp", { send: "x", silence: "pass" }, "udp"],
   ["http", {}, "http GET /"],
@@ -122,7 +224,7 @@ const accepted: readonly (readonly [type: string, options: Record<string, unknow
     "http GET /",
   ],
   ["http", { expect: { status: "204" }, max_body: "1000", host: "[2001:db8::1]:8080" }, "http GET /"],
-  ["https", { sni: "www.example.com", ca: "/etc/ssl/own.pem", verify: "false", max_body: "1MiB" }, "https GET /"],
+  ["https", { sni: "www.example.com", ca: own, verify: "false", max_body: "1MiB" }, "https GET /"],
 ];
 
 describe("accepted, and the same again when written back", () => {

@@ -1,0 +1,146 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
+import type { TLSSocket } from "node:tls";
+import type { Connector } from "./connector.ts";
+import type { HttpRequest, Session, SessionEvents } from "./http-session.ts";
+import { fail } from "./outcome.ts";
+
+/*
+ * HTTP/2 by Node itself. undici's client gives up a request at any GOAWAY, also at one that announces the server's restart after this very
+ * reply (RFC 9113, 6.8), and asserts within listeners what a server can make untrue (lib/dispatcher/client-h2.js).
+ */
+
+/** One HTTP/2 connection at a time, one stream on it at a time. */
+export function createH2Session(
+  origin: string,
+  request: HttpRequest,
+  connect: Connector,
+  events: SessionEvents,
+): Session {
+  const { ":authority": authority, ...headers } = { ":authority": new URL(origin).host, ...headersOf(request) };
+  const fields = {
+    ":method": request.method,
+    ":scheme": "https",
+    ":authority": authority,
+    ":path": request.path,
+    ...headers,
+  };
+  let replies = 0;
+  let discarded = false;
+  let abandon: (() => void) | undefined;
+  let present: { readonly session: ClientHttp2Session; readonly socket: TLSSocket } | undefined;
+  /** What ended the session, which its stream only tells as cancelled. */
+  let cause: Error | undefined;
+
+  function dial(): void {
+    replies = 0;
+    abandon = connect({
+      delayed: (by) => events.delayed(by),
+      phase: (phase) => events.phase(phase),
+      failed: (outcome) => events.unconnected(outcome),
+      ready(socket) {
+        const tls = socket as TLSSocket;
+        if (tls.alpnProtocol === "h2") send(establish(tls));
+        else events.unconnected(fail("the server does not speak HTTP/2, it chose no protocol (ALPN)"));
+      },
+    });
+  }
+
+  function establish(socket: TLSSocket): ClientHttp2Session {
+    const session = connectHttp2(origin, { createConnection: () => socket, settings: { enablePush: false } });
+    present = { session, socket };
+    cause = undefined;
+    session.on("error", (error) => {
+      if (present?.session === session) cause = error;
+    });
+    const over = (): void => {
+      if (present?.session === session) present = undefined;
+    };
+    // No new stream on a connection that is about to end; the present one goes on.
+    session.on("goaway", over);
+    session.on("close", over);
+    return session;
+  }
+
+  function send(session: ClientHttp2Session): void {
+    events.phase("waiting for the reply");
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.request(fields, { endStream: request.body === undefined });
+    } catch (error) {
+      // The connection has ended since the last reply, and its events are still to come.
+      process.nextTick(failed, error as Error);
+      return;
+    }
+    let trouble: Error | undefined;
+    stream.on("response", ({ ":status": status = 0 }) => {
+      if (discarded) return;
+      events.phase("reading the body");
+      events.status(status);
+    });
+    stream.on("data", (chunk: Buffer) => {
+      if (!discarded) events.data(chunk);
+    });
+    stream.on("error", (error) => {
+      trouble = error;
+    });
+    // The one event that always comes, and after everything else. A reply that was cut off differs by its code alone.
+    stream.on("close", () => {
+      if (trouble === undefined && stream.rstCode === constants.NGHTTP2_NO_ERROR && stream.readableEnded) {
+        replies += 1;
+        if (!discarded) events.end();
+      } else failed(trouble ?? cause ?? new StreamReset(stream.rstCode));
+    });
+    if (request.body !== undefined) stream.end(request.body);
+  }
+
+  function failed(error: Error): void {
+    if (!discarded) events.error(error);
+  }
+
+  return {
+    get replies() {
+      return replies;
+    },
+    ask() {
+      const session = present?.session;
+      if (session === undefined || session.closed || session.destroyed) dial();
+      else process.nextTick(send, session);
+    },
+    hangUp() {
+      const last = present;
+      present = undefined;
+      if (last === undefined) return;
+      // Tells the server that this is the end, and does not wait for its answer.
+      last.session.close();
+      setImmediate(() => {
+        last.session.destroy();
+        last.socket.destroy();
+      });
+    },
+    discard() {
+      discarded = true;
+      present?.session.destroy();
+      present = undefined;
+      abandon?.();
+    },
+  };
+}
+
+/** The server ended a stream before the reply was complete. Node tells so without an error where the code is CANCEL. */
+export class StreamReset extends Error {
+  readonly code = "ERR_HTTP2_STREAM_ERROR";
+  constructor(rstCode: number) {
+    super(`Stream closed with error code ${NAMES.get(rstCode) ?? rstCode}`);
+  }
+}
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants).flatMap(([name, code]) =>
+    /^NGHTTP2_(NO_ERROR|CANCEL|REFUSED_STREAM|INTERNAL_ERROR|PROTOCOL_ERROR)$/.test(name) ? [[Number(code), name]] : [],
+  ),
+);
+
+function headersOf({ headers, host }: HttpRequest): Record<string, string> {
+  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  return { ...(host !== undefined && { ":authority": host }), ...Object.fromEntries(lower) };
+}

@@ -1,0 +1,85 @@
+import type { X509Certificate } from "node:crypto";
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
+import { systemClock } from "../runtime/clock.ts";
+
+/*
+ * What is wrong with a server's certificate, in words.
+ */
+
+const DAY_MS = 86_400_000;
+
+/** Why a certificate is not trusted, or undefined. */
+export function distrust(socket: TLSSocket, name: string): string | undefined {
+  if (socket.authorized) return undefined;
+  // Node's typings promise an Error here; it is the code (lib/internal/tls/wrap.js, onConnectSecure).
+  const code = String(socket.authorizationError);
+  const leaf = socket.getPeerCertificate(true);
+  switch (code) {
+    case "CERT_HAS_EXPIRED":
+      return expiry(leaf);
+    case "CERT_NOT_YET_VALID":
+      return `certificate is not valid before ${day(new Date(leaf.valid_from))}`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+      return "certificate is self-signed";
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+      return `certificate issued by ${JSON.stringify(leaf.issuer?.CN ?? "?")}, which is not trusted here`;
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `certificate is for ${namesOf(leaf)}, not for ${name}`;
+    default:
+      return `certificate refused (${code})`;
+  }
+}
+
+/** The chain's certificate that expired first may be an issuer's. */
+function expiry(leaf: DetailedPeerCertificate): string {
+  const { epoch } = systemClock.now();
+  for (let one = leaf; ; one = one.issuerCertificate) {
+    if (Date.parse(one.valid_to) < epoch) {
+      const whose = one === leaf ? "certificate" : `certificate of the issuer ${JSON.stringify(one.subject.CN)}`;
+      return `${whose} expired on ${day(new Date(one.valid_to))}`;
+    }
+    // The root is its own issuer.
+    if (one.issuerCertificate === undefined || one.issuerCertificate === one) return "certificate has expired";
+  }
+}
+
+/** Why a chain does not last for so many whole days from now on, or undefined: that of its certificates counts which ends first, an issuer that
+ *  came with the handshake or is trusted here included. */
+export function expiresSoon(socket: TLSSocket, days: number): string | undefined {
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) return "the server shows no certificate";
+  const first = endsFirst(leaf);
+  const until = first.validToDate;
+  const left = (until.getTime() - systemClock.now().epoch) / DAY_MS;
+  if (left >= days) return undefined;
+  const cn = /^CN=(.*)$/m.exec(first.subject)?.[1] ?? first.subject;
+  const whose = first === leaf ? "certificate" : `certificate of the issuer ${JSON.stringify(cn)}`;
+  if (left < 0) return `${whose} expired on ${day(until)}`;
+  const whole = Math.floor(left);
+  return `${whose} has ${whole} day${whole === 1 ? "" : "s"} left, until ${day(until)}, expected at least ${days}`;
+}
+
+function endsFirst(leaf: X509Certificate): X509Certificate {
+  let first = leaf;
+  // A chain is longer than this only where somebody plays.
+  for (let one: X509Certificate | undefined = leaf, depth = 0; one !== undefined && depth < 20; depth++) {
+    if (one.validToDate < first.validToDate) first = one;
+    const issuer: X509Certificate | undefined = one.issuerCertificate;
+    one = issuer?.fingerprint256 === one.fingerprint256 ? undefined : issuer;
+  }
+  return first;
+}
+
+/** 2001-01-02, in UTC. */
+function day(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}
+
+function namesOf({ subject, subjectaltname }: PeerCertificate): string {
+  const names =
+    subjectaltname?.replaceAll("DNS:", "").replaceAll("IP Address:", "") ?? String(subject?.CN ?? "no name");
+  return names.length > 200 ? `${names.slice(0, 200)}…` : names;
+}
