@@ -1,11 +1,14 @@
 import type { Socket } from "node:net";
 import type { ProbeOutcome, Prober, ProbeTarget } from "../model/probe.ts";
 import type { Connector } from "./connector.ts";
-import { type Done, fromError, type Phase, timedOut } from "./outcome.ts";
+import { type Done, fail, fromError, type Phase, timedOut } from "./outcome.ts";
 import { hangUp } from "./tcp-connect.ts";
+import { laterTrouble } from "./tls-trouble.ts";
 
 /** What the one who talks can do. */
 export interface Call {
+  /** Our own address, as the server sees it unless there is translation on the way. */
+  readonly from: string;
   say(bytes: Uint8Array | string): void;
   /** Where the conversation stands, for the reason of whatever goes wrong next. */
   phase(phase: Phase): void;
@@ -63,6 +66,7 @@ export function openConversation(target: ProbeTarget, connect: Connector, talk: 
   function converse(attempt: Attempt, first: Socket): void {
     let socket = first;
     const call: Call = {
+      from: first.localAddress ?? "",
       say(bytes) {
         if (attempt === current) socket.write(bytes);
       },
@@ -83,7 +87,10 @@ export function openConversation(target: ProbeTarget, connect: Connector, talk: 
     };
     const talker = talk(call);
     const listen = (own: Socket): void => {
-      own.on("error", (error) => finish(attempt, fromError(error, attempt.phase, "network")));
+      own.on("error", (error) => {
+        const tls = laterTrouble(error, attempt.phase);
+        finish(attempt, tls === undefined ? fromError(error, attempt.phase, "network") : fail(tls));
+      });
       own.on("data", (chunk: Buffer) => {
         if (attempt === current) talker.heard(chunk);
       });

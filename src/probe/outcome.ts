@@ -8,7 +8,9 @@ export type Phase =
   | "while connecting"
   | "in TLS handshake"
   | "while sending"
+  | "waiting for the greeting"
   | "waiting for the reply"
+  | `waiting for the reply to ${string}`
   | "reading the headers"
   | "reading the body";
 
