@@ -26,11 +26,13 @@ export function combined(reports: readonly (Report | undefined)[]): Report | und
 }
 
 /** What a server's weight is multiplied with, 0 and above. A weight that is reported counts in place of `base`, so what drains have moved of that
- *  stays moved; a standby (base 0) stays one, whatever it reports. */
+ *  stays moved; a standby (base 0) stays one, and of what it took over only a 0 takes anything away. */
 export function multiplier(report: Report | undefined, base: number): number {
   if (report === undefined) return 1;
   const { factor = 1, weight } = report;
-  return weight === undefined || base === 0 ? factor : (factor * weight) / base;
+  if (weight === undefined) return factor;
+  if (base === 0) return weight === 0 ? 0 : factor;
+  return (factor * weight) / base;
 }
 
 /** `maint, 50% of its weight`; undefined: nothing that makes a difference. */

@@ -1,8 +1,15 @@
+import type { Report } from "../model/probe.ts";
 import type { MonotonicMs } from "../model/time.ts";
 import type { CheckState } from "./machine.ts";
+import { combined } from "./reported.ts";
 
 /** What all checks of a server together say. Only `up`, `presumed-up` and `no-check` get weight. */
-export type ServerVerdict =
+export type ServerVerdict = Health & {
+  /** What it wants of its weight, by its own account; left out: nothing. */
+  readonly reported?: Report;
+};
+
+type Health =
   | { readonly kind: "no-check" }
   | {
       readonly kind: "up";
@@ -20,6 +27,7 @@ export interface CheckInput {
   readonly state: CheckState;
   /** Changed or added by a reload and passed nowhere in its service yet: it takes nothing down. */
   readonly unproven: boolean;
+  readonly reported?: Report | undefined;
 }
 
 /** Whether a server with this verdict is to be sent clients. */
@@ -30,6 +38,12 @@ export function isUp(verdict: ServerVerdict): boolean {
 /** All checks must pass. `presumedUp`: what holds while a check has no verdict of its own yet; it is the kernel's weight at our start, or
  *  the verdict from before the reload that brought the check. */
 export function serverVerdict(checks: readonly CheckInput[], presumedUp: boolean): ServerVerdict {
+  const reported = combined(checks.map((check) => check.reported));
+  const health = healthOf(checks, presumedUp);
+  return reported === undefined ? health : { ...health, reported };
+}
+
+function healthOf(checks: readonly CheckInput[], presumedUp: boolean): Health {
   if (checks.length === 0) return { kind: "no-check" };
   let upSince = 0 as MonotonicMs;
   let recoveredAt: MonotonicMs | undefined;
