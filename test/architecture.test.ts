@@ -35,14 +35,29 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: ["model", "policy", "director", "state/intent.ts", "type runtime"],
   // Told of events, and of nothing else: they know neither the director nor the table.
   hooks: ["model", "runtime", "type director/events.ts", "type control/shapes.ts"],
+  // What it collects is plain data; what it makes of that is pure, see below.
+  doctor: ["model", "ipvs", "runtime/run-command.ts"],
   observe: ["type model", "type director/events.ts"],
-  cli: ["model", "config", "policy", "kernel", "probe", "state", "runtime", "director", "control", "observe", "hooks"],
+  cli: [
+    "model",
+    "config",
+    "policy",
+    "kernel",
+    "probe",
+    "state",
+    "runtime",
+    "director",
+    "control",
+    "observe",
+    "doctor",
+    "hooks",
+  ],
   "main.ts": ["cli"],
 };
 
 /** Who may use what is not ours. Anything that is not here nobody may. */
 const MAY_USE: Readonly<Record<string, readonly string[]>> = {
-  zod: ["config", "control", "probe", "state", "type model"],
+  zod: ["config", "control", "probe", "state", "type model", "doctor"],
   yaml: ["config", "cli"],
   "ipaddr.js": ["config"],
   commander: ["cli"],
@@ -52,15 +67,15 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "dns-packet": ["probe"],
   "p-limit": ["probe", "hooks"],
   "node:child_process": ["runtime/run-command.ts"],
-  "node:net": ["model/address.ts", "probe", "control", "cli"],
+  "node:net": ["model/address.ts", "probe", "hooks/webhook.ts", "control", "cli", "doctor/nets.ts"],
   "node:dgram": ["probe"],
   "node:vm": ["probe/bounded.ts"],
-  "node:tls": ["probe", "type hooks"],
+  "node:tls": ["probe", "hooks/webhook.ts"],
   "node:http": ["control", "cli"],
   "node:http2": ["probe"],
-  "node:fs": ["runtime", "state", "control", "cli", "probe/pem-files.ts"],
+  "node:fs": ["runtime", "state", "control", "cli", "probe/pem-files.ts", "doctor/collect.ts", "doctor/processes.ts"],
   "node:fs/promises": ["kernel/ipvsadm.ts", "state"],
-  "node:path": ["runtime", "state", "control", "cli"],
+  "node:path": ["runtime", "state", "control", "cli", "doctor/collect.ts", "doctor/processes.ts"],
   "node:util": ["observe", "cli"],
   "node:os": ["cli"],
   "node:crypto": ["cli", "runtime/chance.ts", "probe/pem-files.ts", "type probe"],
@@ -193,6 +208,15 @@ describe("where the world is touched", () => {
   test("time and chance come from runtime", () => {
     assert.deepEqual(
       using(TIME, (folder) => !MAY_TELL_TIME.includes(folder)),
+      [],
+    );
+  });
+
+  test("the doctor touches the system where it collects its facts, and nowhere else", () => {
+    const hands = ["doctor/collect.ts", "doctor/processes.ts"];
+    const wrong = sources.filter((s) => s.folder === "doctor" && !hands.includes(s.file) && WORLD.test(s.code));
+    assert.deepEqual(
+      wrong.map((s) => s.file),
       [],
     );
   });

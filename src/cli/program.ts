@@ -4,8 +4,11 @@ import type { AdminOptions } from "./admin.ts";
 import { type CommandLine, REASON } from "./command-line.ts";
 import type { ConfigOptions } from "./config.ts";
 import { createContext, type GlobalOptions, type Surroundings } from "./context.ts";
+import type { DoctorOptions } from "./doctor.ts";
 import type { EventsOptions } from "./events.ts";
 import { failure } from "./failure.ts";
+import type { FlushOptions } from "./flush.ts";
+import type { FreezeOptions } from "./freeze.ts";
 import { type Output, processOutput } from "./output.ts";
 import type { PlanOptions } from "./plan.ts";
 import { drainCommands } from "./program-drains.ts";
@@ -145,7 +148,7 @@ function seeing({ program, surroundings, runs, contextOf }: CommandLine): void {
     );
 }
 
-function serverCommands({ program, runs, contextOf }: CommandLine): void {
+function serverCommands({ program, surroundings, runs, contextOf }: CommandLine): void {
   const onServer = (name: string, description: string) =>
     program
       .command(name)
@@ -177,6 +180,40 @@ function serverCommands({ program, runs, contextOf }: CommandLine): void {
       runs(async (service: string, server: string, weight: string, options: AdminOptions, command: Command) => {
         const admin = await import("./admin.ts");
         return admin.weight(contextOf(command), service, server, weight, options);
+      }),
+    );
+  program
+    .command("freeze")
+    .description("write nothing for a while, of a service or of all; probing goes on")
+    .argument("[service]")
+    .option("--for <duration>", "how long: 30m, 2h; 7 days at most")
+    .option(...REASON)
+    .action(
+      runs(async (service: string | undefined, options: FreezeOptions, command: Command) => {
+        const { freeze } = await import("./freeze.ts");
+        return freeze(contextOf(command), service, options);
+      }),
+    );
+  program
+    .command("thaw")
+    .description("end a freeze, of a service or all of them: what was decided meanwhile is written")
+    .argument("[service]")
+    .option(...REASON)
+    .action(
+      runs(async (service: string | undefined, options: FreezeOptions, command: Command) => {
+        const { thaw } = await import("./freeze.ts");
+        return thaw(contextOf(command), service, options);
+      }),
+    );
+  program
+    .command("flush")
+    .description("delete our services from the kernel, while no director runs; needs root")
+    .option("-c, --config <file>", "whose state.directory and ipvs.command to use")
+    .option("--dry-run", "show what would be deleted")
+    .action(
+      runs(async (_: unknown, command: Command) => {
+        const { flush } = await import("./flush.ts");
+        return flush(surroundings, command.optsWithGlobals<FlushOptions>());
       }),
     );
   const intent = program.command("intent").description("everything that was commanded, as one document");
@@ -228,6 +265,19 @@ function configCommands({ program, surroundings, runs }: CommandLine): void {
       runs(async (file: string | undefined, _: unknown, command: Command) => {
         const { plan } = await import("./plan.ts");
         return plan(surroundings, file, command.optsWithGlobals<PlanOptions>());
+      }),
+    );
+  program
+    .command("doctor")
+    .description(
+      "what would keep this configuration from working here, with the commands that mend it; needs no daemon",
+    )
+    .option("-c, --config <file>", "the configuration (default: /etc/director/director.conf)")
+    .option("--apply", "run these commands and show each; needs root")
+    .action(
+      runs(async (_: unknown, command: Command) => {
+        const { doctor } = await import("./doctor.ts");
+        return doctor(out, command.optsWithGlobals<DoctorOptions>());
       }),
     );
   const config = program.command("config").description("look at configuration files; needs no daemon and no privilege");

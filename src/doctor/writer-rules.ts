@@ -1,0 +1,84 @@
+import type { Frontend } from "../model/service.ts";
+import type { Process } from "./facts.ts";
+import { type Finding, finding, here } from "./finding.ts";
+import { interfaceOf, type Scene } from "./scene.ts";
+
+/** Programs that keep services in the kernel's table, and where each has them written down. */
+export const WRITERS: Readonly<Record<string, { readonly file: string; readonly option: readonly string[] }>> = {
+  keepalived: { file: "/etc/keepalived/keepalived.conf", option: ["-f", "--use-file"] },
+  ldirectord: { file: "/etc/ha.d/ldirectord.cf", option: [] },
+};
+
+/** Others that write the same services. Two writers undo each other's weights. */
+export function writerRules({ config, facts }: Scene): readonly Finding[] {
+  if (!facts.processes.ok) return [];
+  const found: Finding[] = [];
+  for (const writer of onePerProgram(facts.processes.value))
+    for (const service of config.services) {
+      const both = service.frontends.find((frontend) => writes(writer, frontend));
+      if (both === undefined) continue;
+      const { program, pid } = writer;
+      found.push(
+        finding("other-writer", {
+          services: [service.name],
+          seen: `${program} (pid ${pid}) has ${both.kind === "address" ? `${both.address.text} port ${both.port}` : `firewall mark ${both.mark}`} in its configuration`,
+          why: "two writers undo each other's weights, and each edit sends wrr back to its start",
+          fix: here([], {
+            text:
+              program === "keepalived"
+                ? "take its virtual_server blocks out (VRRP may stay), then: systemctl reload keepalived"
+                : `take it out of ${program}'s configuration, or stop it: systemctl disable --now ${program}`,
+          }),
+        }),
+      );
+    }
+  return [
+    ...found,
+    ...kubeProxy(
+      config.services.map(({ name }) => name),
+      facts.processes.value,
+      interfaceOf(facts, "kube-ipvs0") !== undefined,
+    ),
+  ];
+}
+
+function onePerProgram(processes: readonly Process[]): readonly Process[] {
+  return [...new Map([...processes].reverse().map((each) => [each.program, each])).values()];
+}
+
+/** `virtual_server 192.0.2.10 80`, `virtual=192.0.2.10:80`, `virtual_server fwmark 7`, `virtual=7`, or in a virtual_server_group. */
+function writes({ program, argv, settings }: Process, frontend: Frontend): boolean {
+  if (!(program in WRITERS) || settings === undefined || !settings.ok) return false;
+  if (program === "keepalived" && argv.some((word) => word === "-P" || word === "--vrrp")) return false;
+  const lines = settings.value
+    .split("\n")
+    .map((line) => line.replace(/[#!].*$/, ""))
+    .filter((line) => !/^\s*real/.test(line));
+  if (program === "keepalived" && !lines.some((line) => /^\s*virtual_server(_group)?\s/.test(line))) return false;
+  return lines.some((line) =>
+    frontend.kind === "fwmark"
+      ? new RegExp(`(fwmark\\s+|virtual\\s*=\\s*)${frontend.mark}\\s*(\\{|$)`).test(line)
+      : new RegExp(`(^|[\\s=[])${escaped(frontend.address.text)}\\]?[\\s:]+${frontend.port}\\s*(\\{|$)`).test(line),
+  );
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(".", "\\.");
+}
+
+/** Its interface is there in IPVS mode only. It removes services whose addresses are on kube-ipvs0, or all but `--ipvs-exclude-cidrs`, as of its version. */
+function kubeProxy(services: readonly string[], processes: readonly Process[], ipvsMode: boolean): readonly Finding[] {
+  const proxy = processes.find(({ program }) => program === "kube-proxy" || program === "kube-router");
+  if (proxy === undefined || !(ipvsMode || proxy.program === "kube-router")) return [];
+  return [
+    finding("other-writer", {
+      severity: "warning",
+      services,
+      seen: `${proxy.program} (pid ${proxy.pid}) keeps its services in the same table`,
+      why: "it removes services that it does not know",
+      fix: here([], {
+        text: "keep it off our VIPs: kube-proxy --ipvs-exclude-cidrs=VIP/32 (ipvs.excludeCIDRs in its configuration), or run director on a machine without it",
+      }),
+    }),
+  ];
+}
