@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { formatProblem } from "../config/parse.ts";
 import { removalRefusals } from "../config/reload.ts";
@@ -10,7 +11,11 @@ import { additionsFor } from "../director/added.ts";
 import { createDirector } from "../director/director.ts";
 import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/events.ts";
 import { problemsOf } from "../director/problems.ts";
-import { type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
+import { freezeStatus, type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
+import { createHooks } from "../hooks/hooks.ts";
+import { scriptEnvironment } from "../hooks/script.ts";
+import { ipInterfaces, memoryInterfaces } from "../kernel/interfaces.ts";
+import { ipvsadmSettings, memorySettings } from "../kernel/ipvs-settings.ts";
 import { ipvsadmTable } from "../kernel/ipvsadm.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import { memoryTable } from "../kernel/memory.ts";
@@ -18,12 +23,15 @@ import type { Config } from "../model/config.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import type { EpochMs } from "../model/time.ts";
 import { chosenFormat, createLog, logEvent } from "../observe/log.ts";
+import { inForce } from "../policy/freeze.ts";
 import type { AddedServer } from "../policy/intent.ts";
 import { probeTypes } from "../probe/registry.ts";
+import { secureContext } from "../probe/tls-trust.ts";
 import { bootId, sysctl } from "../runtime/boot.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { isJournal } from "../runtime/journal.ts";
 import { createNotifier, type Notifier } from "../runtime/notify.ts";
+import { withoutCapabilities } from "../runtime/unprivileged.ts";
 import { upFiles } from "../runtime/up-files.ts";
 import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
@@ -67,6 +75,17 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   const events = createEventLog(() => Date.now() as EpochMs, await history.load(KEPT_EVENTS));
   events.follow(history.append);
   events.follow((event) => logEvent(log, event));
+  const hooks = createHooks({
+    clock: systemClock,
+    hostname: hostname(),
+    unprivileged: withoutCapabilities,
+    environment: scriptEnvironment(process.env),
+    trust: (wanted) => secureContext({ ...wanted, certificate: undefined, key: undefined }),
+    // No event: a hook for everything would be told of its own failures, and fail.
+    log: (severity, message, fields) => log[severity === "warning" ? "warn" : severity](fields, message),
+  });
+  hooks.use(initial.hooks);
+  events.follow(hooks.offer);
   const notifier = createNotifier(process.env, (problem) => log.warn(problem));
   const startedAt = Date.now();
   let loadedAt = startedAt;
@@ -92,6 +111,13 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
             }),
             notifier.during,
           ),
+    surroundings:
+      initial.ipvs.backend === "memory"
+        ? { settings: memorySettings(), interfaces: memoryInterfaces() }
+        : {
+            settings: ipvsadmSettings({ command: initial.ipvs.command, timeoutMs: initial.ipvs.timeout }),
+            interfaces: ipInterfaces({ timeoutMs: initial.ipvs.timeout }),
+          },
     store: fileStore(initial.state.directory),
     probeTypes,
     config: initial,
@@ -121,13 +147,15 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   });
 
   function statusInput(): StatusInput {
+    const now = systemClock.now();
     return {
-      now: systemClock.now(),
+      now,
       reconciler: director.reconciler(),
       services: director.config().services,
       intentOf: (service) => director.intents().of(service),
       record: director.record,
       unproven: director.unprovenOf,
+      freezes: inForce(director.intent(), now.epoch),
     };
   }
 
@@ -143,10 +171,12 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
       config: { file, loadedAt, lastReload },
       table: tableStatus(input.reconciler, input.now),
       state: { writable: problem === undefined, problem },
+      freezes: input.freezes.map(freezeStatus),
       services: input.services.map((service) => serviceStatus(service, input)),
       drains: director.intent().drains.map((drain) => statusOf(context, drain)),
+      hooks: hooks.status(),
     };
-    return { ...reply, problems: problemsOf(reply) };
+    return { ...reply, problems: problemsOf(reply, director.besideProblems()) };
   }
 
   /** For scripts, and for `systemctl status`. */
@@ -159,12 +189,16 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
 
   function statusLine(ups: ReadonlyMap<string, boolean>): string {
     const down = [...ups].filter(([, up]) => !up).map(([name]) => name);
+    const frozen = inForce(director.intent(), systemClock.now().epoch).map(
+      (freeze) => freeze.serviceName ?? "everything",
+    );
     const { lastError } = director.reconciler();
     return [
       size(),
       ...(lastError === undefined ? [] : [`the IPVS table cannot be kept: ${lastError}`]),
       ...(lastReload?.ok === false ? ["the last reload was refused, the configuration before it is in force"] : []),
-      ...(down.length === 0 ? [] : [`nobody gets clients in ${down.join(", ")}`]),
+      ...(frozen.length === 0 ? [] : [`FROZEN: ${frozen.join(", ")}`]),
+      ...(down.length === 0 ? [] : [`down: ${down.join(", ")}`]),
     ].join("; ");
   }
 
@@ -183,11 +217,13 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     for (const problem of problems) events.record({ kind: "reload", severity: "error", message: `reload: ${problem}` });
     events.record(
       done.ok
-        ? { kind: "reload", severity: "info", message: `reloaded ${file}` }
+        ? { kind: "reload", severity: "info", message: `reloaded ${file}`, to: "done" }
         : {
             kind: "reload",
             severity: "error",
             message: `reload refused, nothing changed: ${problems.length} problems`,
+            to: "refused",
+            ...(problems[0] === undefined ? {} : { reason: problems[0] }),
           },
     );
     if (ready) publish();
@@ -209,6 +245,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     if (removed.length > 0) return err({ kind: "removes", problems: removed });
     const fixed = needRestart(initial, config);
     files = next;
+    hooks.use(config.hooks);
     await director.reload(config);
     if (config.log.level !== old.log.level) log.level = config.log.level;
     loadedAt = Date.now();
@@ -264,6 +301,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   } catch (error) {
     log.fatal(error instanceof Error ? error.message : String(error));
     for (const door of doors) await door.close();
+    await hooks.stop();
     return 1;
   }
   log.info(
@@ -289,9 +327,12 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   await notifier.stopping();
   for (const door of doors) await door.close();
   await director.stop();
+  await hooks.stop();
   await history.flush();
   up.remove();
   log.info("stopped");
+  // A hook's name that is being looked up cannot be given up, and would keep the process for as long as the resolver takes.
+  setTimeout(() => process.exit(), 1_000).unref();
   return 0;
 }
 

@@ -27,7 +27,11 @@ export function statusText(status: StatusReply, look: Look): readonly string[] {
   return [
     ...head(status, look),
     ...problemLines(status, look),
-    ...section("would be written, were this not observe mode", status.table.differences, look),
+    ...section(
+      `would be written, were this not ${status.mode === "observe" ? "observe mode" : "frozen"}`,
+      status.table.differences,
+      look,
+    ),
     ...section(
       "leaving the table",
       status.table.leaving.map((l) => leavingLine(l, status.now)),
@@ -79,13 +83,31 @@ function leavingLine({ what, since, until, active }: StatusReply["table"]["leavi
 export function serviceLines(service: ServiceStatus, now: number, look: Look): readonly string[] {
   const { paint, width } = look;
   const title = [paint("bold", service.name), service.scheduler, ...service.frontends].join("  ");
-  const down = service.up ? "" : `  ${paint("red", "NOBODY GETS CLIENTS")}`;
+  const down = [
+    ...(service.frozen ? [paint("yellow", `FROZEN for ${age(service.frozen.until - now)}`)] : []),
+    ...(service.trouble === undefined ? [] : [paint("red", service.trouble.toUpperCase())]),
+  ]
+    .map((words) => `  ${words}`)
+    .join("");
   if (service.servers.length === 0) return [title + down, "  no servers"];
-  const rows = service.servers.map((server) => serverRow(server, now));
+  const rows = [...service.servers.map((server) => serverRow(server, now)), ...sorryRow(service)];
   const heading = ["server", "address", "state", "weight", "act/in", "last check"];
   const dim = heading.map((text): Cell => ({ text, style: "dim" }));
   const right = new Set([4]);
   return [title + down, ...columns([dim, ...rows], { paint, indent: "  ", right, width })];
+}
+
+function sorryRow({ sorryServer }: ServiceStatus): readonly (readonly Cell[])[] {
+  if (sorryServer === undefined) return [];
+  const { address, serves, state, reason, active } = sorryServer;
+  const standing: Cell = serves
+    ? { text: "SERVES", style: "yellow" }
+    : state === "down"
+      ? { text: "DOWN", style: "red" }
+      : "stands by";
+  return [
+    ["sorry server", address, standing, serves ? "1" : "0", active === undefined ? "-" : String(active), reason ?? ""],
+  ];
 }
 
 function serverRow(server: ServerStatus, now: number): readonly Cell[] {

@@ -1,10 +1,13 @@
 import { Document, isScalar, isSeq, visit } from "yaml";
 import { z } from "zod";
 import { formatEndpoint } from "../model/address.ts";
-import type { Config } from "../model/config.ts";
+import type { Config, Timeouts } from "../model/config.ts";
+import type { Hook, HookAction } from "../model/hook.ts";
+import { portRuns } from "../model/port-runs.ts";
 import type { CheckSpec } from "../model/probe.ts";
 import type { Forwarding, Frontend, Persistence, RealServer, Service } from "../model/service.ts";
 import { formatDuration } from "../model/time.ts";
+import { writtenRange } from "./addresses.ts";
 import type { ProbeTypes } from "./checks.ts";
 import { quorumMark } from "./field-scalars.ts";
 import { octalMode, share } from "./scalars.ts";
@@ -27,7 +30,7 @@ export function effective(config: Config, probeTypes: ProbeTypes): string {
 }
 
 function globals(config: Config, probeTypes: ProbeTypes): Tree {
-  const { ipvs, state, control, http, log, reload, services } = config;
+  const { ipvs, vips, state, control, http, log, reload, hooks, services } = config;
   return {
     ipvs: {
       mode: ipvs.mode,
@@ -37,7 +40,9 @@ function globals(config: Config, probeTypes: ProbeTypes): Tree {
       resync: formatDuration(ipvs.resync),
       drift: ipvs.drift,
       sync: ipvs.sync && { role: ipvs.sync.role, interface: ipvs.sync.interface, id: String(ipvs.sync.id) },
+      timeouts: ipvs.timeouts && timeoutsTree(ipvs.timeouts),
     },
+    vips: vips && { device: vips.device, withdraw: String(vips.withdraw) },
     state: { directory: state.directory },
     control: {
       socket: control.socket,
@@ -51,9 +56,38 @@ function globals(config: Config, probeTypes: ProbeTypes): Tree {
     http: http && { listen: http.listen.map((e) => formatEndpoint(e.address, e.port)), hosts: http.hosts },
     log: { level: log.level, format: log.format },
     reload: { max_removed: z.encode(share, reload.maxRemoved) },
+    hooks: hooks.length === 0 ? undefined : hooks.map(hookTree),
     allow_empty: services.length === 0 ? "true" : undefined,
     services: services.map((service) => serviceTree(service, probeTypes)),
   };
+}
+
+function hookTree({ name, on, services, action, timeout, queue }: Hook): Tree {
+  return {
+    name,
+    on,
+    services,
+    ...actionTree(action),
+    timeout: formatDuration(timeout),
+    queue: String(queue),
+  };
+}
+
+function actionTree(action: HookAction): { readonly [key: string]: Tree | undefined } {
+  if (action.kind === "command") return { command: action.argv };
+  const { url, headers, verify, ca } = action;
+  const https = url.startsWith("https:");
+  return {
+    url,
+    headers: Object.keys(headers).length === 0 ? undefined : headers,
+    verify: https ? String(verify) : undefined,
+    ca,
+  };
+}
+
+function timeoutsTree({ tcp, tcpFin, udp }: Timeouts): Tree {
+  const written = (seconds: number | undefined) => (seconds === undefined ? undefined : formatDuration(seconds * 1000));
+  return { tcp: written(tcp), tcp_fin: written(tcpFin), udp: written(udp) };
 }
 
 function serviceTree(service: Service, probeTypes: ProbeTypes): Tree {
@@ -71,6 +105,7 @@ function serviceTree(service: Service, probeTypes: ProbeTypes): Tree {
     sorry_server: sorryServer && {
       address: formatEndpoint(sorryServer.address, sorryServer.port),
       ...forwardingTree(sorryServer.forwarding),
+      check: sorryServer.checks[0] && checkTree(sorryServer.checks[0], sorryServer, probeTypes),
     },
     fail_open: service.failOpen,
     slow_start: service.slowStart === undefined ? undefined : formatDuration(service.slowStart),
@@ -85,11 +120,11 @@ function frontendsTree(frontends: readonly Frontend[]): { readonly [key: string]
   const vips: string[] = [];
   let protocol: string | undefined;
   let mark: Extract<Frontend, { kind: "fwmark" }> | undefined;
-  for (const frontend of frontends) {
-    if (frontend.kind === "fwmark") mark = frontend;
+  for (const { first, lastPort } of portRuns(frontends)) {
+    if (first.kind === "fwmark") mark = first;
     else {
-      vips.push(formatEndpoint(frontend.address, frontend.port));
-      protocol = frontend.protocol;
+      vips.push(writtenRange({ address: first.address, first: first.port, last: lastPort ?? first.port }));
+      protocol = first.protocol;
     }
   }
   if (mark === undefined) return { vips, protocol };
@@ -123,6 +158,8 @@ function serverTree(server: RealServer, probeTypes: ProbeTypes): Tree {
     address: formatEndpoint(server.address, server.port),
     weight: String(server.weight),
     ...forwardingTree(server.forwarding),
+    max_connections: server.limits && String(server.limits.upper),
+    min_connections: server.limits && String(server.limits.lower),
     labels: Object.keys(server.labels).length === 0 ? undefined : server.labels,
     ...(checks.length === 0 ? { check: "none" } : checks.length === 1 ? { check: checks[0] } : { checks }),
   };

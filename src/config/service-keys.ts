@@ -9,7 +9,7 @@ import {
   quorumMark,
   serverAddress,
   unicast,
-  unicastEndpoint,
+  unicastRange,
   wholeSeconds,
 } from "./field-scalars.ts";
 import { bool, durationFrom, integer, oneOf, port, text } from "./scalars.ts";
@@ -73,15 +73,17 @@ const persistence = z.strictObject({
   engine: oneOf("sip").optional().describe("Keep calls together by Call-ID instead of address (udp only)"),
 });
 
+/** Checks are read apart, after the rules of inheritance (checks.ts). */
+const check = z.unknown().meta({ $ref: "#/$defs/check" }).optional();
+
 export const sorryServerSchema = z.strictObject({
   address: serverAddress.describe("Where clients go while quorum is lost"),
   port: port.optional(),
   forward: forward.prefault(defaultText("server.forward")),
   tunnel: tunnel.optional(),
+  check: check.describe("Its own check, which inherits nothing; without one it is taken to be well"),
 });
 
-/** Checks are read apart, after the rules of inheritance (checks.ts). */
-const check = z.unknown().meta({ $ref: "#/$defs/check" }).optional();
 const checks = z
   .unknown()
   .meta({ type: "array", minItems: 1, items: { $ref: "#/$defs/checkMap" } })
@@ -95,6 +97,12 @@ const forServers = {
     .describe("Share of new connections; 0 is a standby"),
   forward: forward.prefault(defaultText("server.forward")),
   tunnel: tunnel.optional(),
+  max_connections: integer(0, 2_147_483_647)
+    .prefault(defaultText("server.max_connections"))
+    .describe("At so many connections, closing ones included, a server gets no new ones; 0 is no limit"),
+  min_connections: integer(0, 2_147_483_647)
+    .prefault(defaultText("server.min_connections"))
+    .describe("A full server gets clients again below this many; 0 is three quarters of max_connections"),
   check,
   checks,
 };
@@ -151,8 +159,8 @@ export const poolSchema = z.strictObject({
 
 export const serviceSchema = z.strictObject({
   name: name.describe("Unique in all files"),
-  vip: unicastEndpoint.optional().describe("What clients connect to, ADDRESS:PORT"),
-  vips: z.array(unicastEndpoint).min(1, { error: "may not be empty" }).optional(),
+  vip: unicastRange.optional().describe("What clients connect to, ADDRESS:PORT or ADDRESS:FIRST-LAST"),
+  vips: z.array(unicastRange).min(1, { error: "may not be empty" }).optional(),
   fwmark: integer(1, 4_294_967_295).optional().describe("Instead of vip: all packets with this firewall mark"),
   family: oneOf("ipv4", "ipv6").optional().describe("With fwmark only; default: the families of its servers"),
   protocol,

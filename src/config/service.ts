@@ -47,7 +47,7 @@ export function readService(node: MapNode, around: Surroundings): WrittenService
   const families = new Set(drafts.flatMap((draft) => draft?.keys.address.address.family ?? []));
   const frontends = frontendsOf(keys, node, families, problems);
   if (frontends.length === 0 || !drafts.every((draft) => draft !== undefined)) return undefined;
-  return assemble({ node, merged, keys, flags, frontends, drafts, pooled: pool !== undefined }, problems);
+  return assemble({ node, merged, keys, flags, frontends, drafts, pooled: pool !== undefined, reader }, problems);
 }
 
 /** Added servers as if they stood in the list; problems with them point at the service. */
@@ -76,6 +76,7 @@ interface Parts {
   readonly frontends: readonly WrittenFrontend[];
   readonly drafts: readonly ServerDraft[];
   readonly pooled: boolean;
+  readonly reader: CheckReader;
 }
 
 function assemble(parts: Parts, problems: Problems): WrittenService | undefined {
@@ -86,7 +87,7 @@ function assemble(parts: Parts, problems: Problems): WrittenService | undefined 
   const home = { node, frontends, port };
   const placed = realServers(drafts, home, problems);
   const servers = [...placed.keys()];
-  const sorryServer = sorryServerOf(keys, merged, { frontends, servers }, problems);
+  const sorryServer = sorryServerOf(keys, merged, { frontends, servers }, node, parts.reader, problems);
   if (first === undefined) return undefined;
   tunnelIsUsed(node, [...drafts.map((draft) => draft.forwarding), sorryServer?.forwarding], problems);
   warnOfMisfits(parts.frontends, servers, parts.pooled ? new Map() : placed, problems);

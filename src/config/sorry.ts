@@ -1,4 +1,7 @@
-import { destinationPort, fits, type Service } from "../model/service.ts";
+import { formatEndpoint } from "../model/address.ts";
+import type { CheckSpec } from "../model/probe.ts";
+import { destinationPort, fits, type RealServer, type Service, serverKey } from "../model/service.ts";
+import { type CheckReader, checkSpec } from "./checks.ts";
 import { ownPort } from "./draft.ts";
 import { forwardingOf } from "./forwarding.ts";
 import type { Problems } from "./problems.ts";
@@ -7,13 +10,20 @@ import { type ServiceKeys, sorryServerSchema } from "./service-keys.ts";
 import { atKey, child, type MapNode, merge, pick } from "./tree.ts";
 import { typed } from "./typed.ts";
 
-/** The sorry server inherits the service's forwarding method, and its port follows the same rules as a real server's. */
+/** The weight of the only server that has any. */
+const SORRY_WEIGHT = 1;
+
+/** The sorry server inherits the service's forwarding method, and its port follows the same rules as a real server's. Of checks it has only its
+ *  own: what is asked of the real servers it need not answer.
+ *  @param home the service as written */
 export function sorryServerOf(
   keys: ServiceKeys,
   merged: MapNode,
   { frontends, servers }: Pick<Service, "frontends" | "servers">,
+  home: MapNode,
+  reader: CheckReader,
   problems: Problems,
-): Service["sorryServer"] {
+): RealServer | undefined {
   const written = child(merged, "sorry_server");
   if (keys.sorry_server === undefined || keys.sorry_server === "none" || written?.kind !== "map") return undefined;
   const node = merge(
@@ -27,7 +37,18 @@ export function sorryServerOf(
   const placed = { forwarding, ...ownPort(sorry, node, problems) };
   const ports = serverPort(placed, { frontends, port: undefined }, problems);
   if (ports === undefined) return undefined;
-  const result = { address, port: ports.port, forwarding };
+  const checks = ownCheck(written, home, reader, { address, probePort: ports.probed }, problems);
+  if (checks === undefined) return undefined;
+  const result: RealServer = {
+    key: serverKey(address, ports.port),
+    name: `sorry server ${formatEndpoint(address, ports.port)}`,
+    address,
+    port: ports.port,
+    weight: SORRY_WEIGHT,
+    forwarding,
+    labels: {},
+    checks,
+  };
   const samePort = (port: number | undefined) =>
     frontends.some((f) => destinationPort(f, port) === destinationPort(f, result.port));
   const twin = servers.find((server) => server.address.text === address.text && samePort(server.port));
@@ -35,4 +56,25 @@ export function sorryServerOf(
   if (!frontends.some((f) => fits(f, result)))
     problems.warning(atKey(node, "address"), `never serves: it is IPv${address.family}, the service is not`);
   return result;
+}
+
+/** undefined: its problems are reported. */
+function ownCheck(
+  written: MapNode,
+  home: MapNode,
+  reader: CheckReader,
+  { address, probePort }: { readonly address: RealServer["address"]; readonly probePort: number | undefined },
+  problems: Problems,
+): readonly CheckSpec[] | undefined {
+  const node = child(written, "check");
+  if (node === undefined || (node.kind === "scalar" && node.text === "none")) return [];
+  if (node.kind !== "map") {
+    problems.error(node.at, "expected a map such as { type: http, path: /sorry }");
+    return undefined;
+  }
+  const check = reader.read(node);
+  const whyPort = "the sorry server has no port of its own";
+  const server = { address, probePort, servicePort: probePort, whyPort, service: home };
+  const spec = check && checkSpec(check, server, problems);
+  return spec && [spec];
 }

@@ -36,6 +36,10 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
         return services(context, request, rest);
       case "reload":
         return request.method === "POST" ? reload(context, request) : wrongMethod("POST");
+      case "freeze":
+        return request.method === "POST" ? freeze(context, request) : wrongMethod("POST");
+      case "thaw":
+        return request.method === "POST" ? thaw(context, request) : wrongMethod("POST");
       case "plan":
         return request.method === "POST" ? planRoute(context.plan, request) : wrongMethod("POST");
       case "drains":
@@ -49,7 +53,7 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
       default:
         return problem(
           404,
-          `nothing at /v1/${resource ?? ""}; there are status, services, drains, settle, events, intent, plan, reload`,
+          `nothing at /v1/${resource ?? ""}; there are status, services, drains, settle, events, intent, plan, reload, freeze, thaw`,
         );
     }
   };
@@ -60,6 +64,27 @@ const ENABLE = z.strictObject({ reason });
 const DISABLE = z.strictObject({ reason, until: z.number().optional() });
 const WEIGHT = z.strictObject({ reason, weight: z.int().min(0).max(65_535).nullable() });
 const RELOAD = z.strictObject({ force: z.boolean().optional() });
+/** A freeze that nobody ends would be a director that does nothing. */
+const LONGEST_FREEZE_MS = 7 * 24 * 3_600_000;
+const FREEZE = z.strictObject({
+  reason,
+  service: z.string().optional(),
+  forMs: z.int().min(1_000).max(LONGEST_FREEZE_MS),
+});
+const THAW = z.strictObject({ reason, service: z.string().optional() });
+
+function freeze({ director }: HandlerContext, request: ApiRequest): Promise<ApiReply> {
+  return withBody(FREEZE, request, async ({ service, forMs, reason: why }) =>
+    noted(await director.freeze(service, forMs, order(request, why))),
+  );
+}
+
+function thaw({ director }: HandlerContext, request: ApiRequest): Promise<ApiReply> {
+  return withBody(THAW, request, async ({ service, reason: why }) =>
+    noted(await director.thaw(service, order(request, why))),
+  );
+}
+
 async function services(context: HandlerContext, request: ApiRequest, path: readonly string[]): Promise<ApiReply> {
   const [service, servers, server, action] = path;
   if (service === undefined || servers !== "servers" || server === undefined || action === undefined)

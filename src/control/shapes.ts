@@ -42,14 +42,42 @@ export interface StatusReply {
       readonly until: number | undefined;
       readonly active: number | undefined;
     }[];
-    /** Observe mode: what would be written. */
+    /** What would be written, were this not observe mode, or frozen. */
     readonly differences: readonly string[];
   };
   readonly state: { readonly writable: boolean; readonly problem: string | undefined };
+  /** Those in force. */
+  readonly freezes: readonly (FreezeStatus & {
+    /** undefined: everything. */
+    readonly service: string | undefined;
+  })[];
   /** What a person should look at, worst first. */
   readonly problems: readonly { readonly severity: "error" | "warning"; readonly message: string }[];
   readonly services: readonly ServiceStatus[];
   readonly drains: readonly DrainStatus[];
+  readonly hooks: readonly HookStatus[];
+}
+
+/** A script or webhook that is told of events. Counts are of this life of the daemon. */
+export interface HookStatus {
+  readonly name: string;
+  readonly on: readonly string[];
+  /** undefined: of all services. */
+  readonly services: readonly string[] | undefined;
+  /** The program, or the URL without its path. */
+  readonly target: string;
+  readonly delivered: number;
+  /** Runs that failed; a webhook's after its last attempt. */
+  readonly failed: number;
+  /** Because the queue was full. */
+  readonly dropped: number;
+  /** Waiting at this moment, the one under way not among them. */
+  readonly queued: number;
+  readonly running: boolean;
+  /** The last one that ended. */
+  readonly last:
+    | { readonly at: number; readonly tookMs: number; readonly ok: boolean; readonly reason: string | undefined }
+    | undefined;
 }
 
 export interface ServiceStatus {
@@ -57,11 +85,41 @@ export interface ServiceStatus {
   /** `tcp 192.0.2.10:80`, `fwmark 7`. */
   readonly frontends: readonly string[];
   readonly scheduler: string;
-  /** Somebody healthy has weight. */
+  /** Its quorum is held and somebody gets clients. */
   readonly up: boolean;
+  /** What is wrong with it as a whole: `no server gets clients`, `quorum lost (0 of 2 servers healthy): the sorry server serves`. */
+  readonly trouble: string | undefined;
+  readonly quorum: {
+    readonly held: boolean;
+    /** Servers that are up, enabled and have weight. */
+    readonly healthy: number;
+    /** Their weight as a part of the configured weight. */
+    readonly share: number;
+  };
+  /** The dead get clients, because everybody is dead (fail_open: all-down). */
+  readonly failOpen: boolean;
+  readonly sorryServer:
+    | {
+        readonly address: string;
+        readonly serves: boolean;
+        readonly state: ServerState;
+        readonly reason: string | undefined;
+        readonly kernelWeight: number | undefined;
+        readonly active: number | undefined;
+      }
+    | undefined;
+  /** Until when nothing is written for it. */
+  readonly frozen: FreezeStatus | undefined;
   /** Labels of the checks that have passed on no server since the reload that brought them. */
   readonly unproven: readonly string[];
   readonly servers: readonly ServerStatus[];
+}
+
+export interface FreezeStatus {
+  readonly by: string;
+  readonly at: number;
+  readonly reason: string | undefined;
+  readonly until: number;
 }
 
 export type ServerState = "up" | "presumed-up" | "no-check" | "unknown" | "down";
@@ -79,6 +137,8 @@ export interface ServerStatus {
   /** What it has there, in the first frontend that has it. */
   readonly kernelWeight: number | undefined;
   readonly configuredWeight: number;
+  /** What the server itself wants of it: `drain`, `50% of its weight`; undefined: nothing, or it was never heard. */
+  readonly reported: string | undefined;
   readonly takenOut: string | undefined;
   /** Open connections over all frontends; undefined: not in the table. */
   readonly active: number | undefined;

@@ -3,7 +3,7 @@ import type { RealServer, Service, ServiceKey } from "../model/service.ts";
 import type { CheckTransition } from "../probe/engine.ts";
 import type { NewEvent } from "./events.ts";
 import { serviceWith } from "./places.ts";
-import type { Beliefs } from "./verdicts.ts";
+import { type Beliefs, checkedServers } from "./verdicts.ts";
 
 interface User {
   readonly service: Service;
@@ -17,6 +17,7 @@ export function checkWords(batch: readonly CheckTransition[], config: Config): r
     (users.get(transition.record.spec.key) ?? []).flatMap((user) => [
       ...uncheckedWords(transition, user),
       ...changeWords(transition, user),
+      ...holdWords(transition, user),
     ]),
   );
 }
@@ -67,10 +68,27 @@ function changeWords({ record, from, to }: CheckTransition, { service, server }:
   ];
 }
 
+/** Percentages change all the time, and show in the weights; to get no clients at all is news. */
+function holdWords({ record, before }: CheckTransition, { service, server }: User): readonly NewEvent[] {
+  const [from, to] = [before?.hold ?? "ready", record.reported?.hold ?? "ready"];
+  if (from === to) return [];
+  return [
+    {
+      kind: "server",
+      severity: to === "ready" ? "info" : "warning",
+      message: `${service.name} ${server.name}: ${record.spec.label} says ${to}, it was ${from}`,
+      service: service.name,
+      server: server.name,
+      from,
+      to,
+    },
+  ];
+}
+
 function usersOf(keys: ReadonlySet<string>, config: Config): ReadonlyMap<string, readonly User[]> {
   const users = new Map<string, User[]>();
   for (const service of config.services)
-    for (const server of service.servers)
+    for (const server of checkedServers(service))
       for (const { key } of server.checks) {
         if (!keys.has(key)) continue;
         const known = users.get(key);

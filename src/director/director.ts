@@ -5,9 +5,10 @@ import type { ProbeOutcome, ProbeType } from "../model/probe.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
-import { decide, desired, isReady } from "../policy/desired.ts";
+import { type Desired, decide, desired, isReady, type Memory, rampOf } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
+import { type Freeze, frozenBy, inForce } from "../policy/freeze.ts";
 import {
   type AddedServer,
   EMPTY_INTENT,
@@ -25,6 +26,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { IntentStore } from "../state/store.ts";
 import { stillNeeded } from "./added.ts";
 import { heldQuiesced } from "./adoption.ts";
+import { createBeside, type Surroundings } from "./beside.ts";
 import { checkWords, provenWords } from "./check-words.ts";
 import { findServer } from "./drain-request.ts";
 import { describe } from "./drain-words.ts";
@@ -36,6 +38,7 @@ import { createOrders } from "./orders.ts";
 import { entriesOf, placesOf, serviceWith } from "./places.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
 import { reloadPlan, type TablePlan, type Want } from "./reload-plan.ts";
+import { serviceWords } from "./service-words.ts";
 import {
   adoptedBeliefs,
   type Beliefs,
@@ -69,6 +72,8 @@ export interface DirectorOptions {
   readonly newId: (kind: "d" | "h") => string;
   /** Called after every pass that ended, refused entries or not: the watchdog's food. */
   readonly onPass: () => void;
+  /** Where to keep what stands beside the table. Without it timeouts, sync daemons and addresses are left alone. */
+  readonly surroundings?: Surroundings;
   readonly onProbe?: (record: CheckRecord, outcome: ProbeOutcome, startedAt: EpochMs, tookMs: Millis) => void;
 }
 
@@ -87,6 +92,10 @@ export function createDirector(options: DirectorOptions) {
   /** Drains stand still until the servers have had the time for their first verdicts: one that nobody has asked yet is not down. */
   let drainsMove = false;
   let lastBeatAt: MonotonicMs | undefined;
+  /** What services were when events last told of them. */
+  let told: Desired | undefined;
+  /** Freezes that are over and are being taken out of the record. */
+  const thawing = new WeakSet<Freeze>();
   let leavingGraces = new Map<ServiceKey, Millis>();
   const withAdded = options.withAdded ?? (() => err("servers cannot be added to this configuration"));
   const stopping = new AbortController();
@@ -121,7 +130,29 @@ export function createDirector(options: DirectorOptions) {
   const record = (event: NewEvent) => events.record(event);
   // Where it cannot be read the kernel's own default counts.
   const want: Want = (given) =>
-    desired({ ...given, expireQuiescentTemplate: options.sysctl("expire_quiescent_template") === 1 });
+    desired({
+      ...given,
+      expireQuiescentTemplate: options.sysctl("expire_quiescent_template") === 1,
+      now: clock.now().mono,
+      before: decisionOf,
+    });
+  const decisionOf = (service: Service) => reconciler.view().desired?.services.get(service.key);
+  const memoryOf = (service: Service): Memory => {
+    const last = decisionOf(service);
+    return { now: clock.now().mono, quorumHeld: last?.quorum.held, failOpen: last?.failOpen ?? false };
+  };
+
+  const { surroundings } = options;
+  const beside =
+    surroundings &&
+    createBeside({
+      ...surroundings,
+      clock,
+      record,
+      config: () => config,
+      intents: () => intents,
+      view: () => reconciler.view(),
+    });
 
   const reconciler = createReconciler({
     clock,
@@ -151,6 +182,7 @@ export function createDirector(options: DirectorOptions) {
         );
       },
       graceOf,
+      frozen: () => frozenBy(inForce(intents.current(), clock.now().epoch)),
       watched: () =>
         intents
           .current()
@@ -218,14 +250,18 @@ export function createDirector(options: DirectorOptions) {
   // ---- after each pass ---------------------------------------------------------------------------------------------
 
   function passed(report: PassReport, mono: MonotonicMs): MonotonicMs | undefined {
+    const { desired: decided } = reconciler.view();
+    if (decided) for (const event of serviceWords(told, decided)) record(event);
+    told = decided;
     for (const event of writeWords(report, reconciler.view(), config)) record(event);
+    beside?.passed();
     const now = clock.now();
     if (lastBeatAt === undefined || mono - lastBeatAt >= BEAT_EVERY_MS) {
       lastBeatAt = mono;
       track(store.beat(bootId, mono).catch(() => {}));
     }
     if (intents.problem() !== undefined) track(intents.retry());
-    const times = [moveDrains(now), expire(now)].filter((t) => t !== undefined);
+    const times = [moveDrains(now), expire(now), thaw(now)].filter((t) => t !== undefined);
     return times.length === 0 ? undefined : (Math.min(...times) as MonotonicMs);
   }
 
@@ -305,6 +341,26 @@ export function createDirector(options: DirectorOptions) {
     return next as MonotonicMs | undefined;
   }
 
+  /** Ends freezes whose time is over. Returns when the next one ends. */
+  function thaw(now: Now): MonotonicMs | undefined {
+    const { freezes } = intents.current();
+    if (freezes.length === 0) return undefined;
+    const left = inForce(intents.current(), now.epoch);
+    const over = freezes.filter((freeze) => !left.includes(freeze) && !thawing.has(freeze));
+    for (const freeze of over) {
+      thawing.add(freeze);
+      const message = `${freeze.serviceName ?? "everything"}: thawed, its time is over`;
+      record({ kind: "admin", severity: "info", message, to: "thawed" });
+    }
+    if (over.length > 0) {
+      const drop = (intent: Intent) => ok({ ...intent, bootId, freezes: inForce(intent, now.epoch) });
+      track(intents.change(drop, { evenUnsaved: true }));
+      reconciler.wake();
+    }
+    const next = Math.min(...left.map((freeze) => freeze.until));
+    return left.length === 0 ? undefined : ((now.mono + next - now.epoch) as MonotonicMs);
+  }
+
   function contextOf(service: Service): DrainContext {
     const intent = intents.of(service);
     return {
@@ -327,6 +383,7 @@ export function createDirector(options: DirectorOptions) {
       lingering: total([...closing, ...seen.map((s) => s.templates)]),
       idle: seen.every((s) => s.idle),
       empty: seen.every((s) => s.empty),
+      ramping: rampOf(service, verdict(service, server), clock.now().mono).factor < 1,
     };
   }
 
@@ -359,6 +416,7 @@ export function createDirector(options: DirectorOptions) {
     engine.update(checks);
     await intents.change((intent) => ok(withoutOvertaken(intent, next)), { evenUnsaved: true });
     reconciler.resync();
+    beside?.wake();
     await reconciler.settled();
   }
 
@@ -404,7 +462,8 @@ export function createDirector(options: DirectorOptions) {
     newId: options.newId,
     record,
     drainContext: contextOf,
-    decision: (service, server) => decide(service, intents.of(service), (s) => verdict(service, s)).get(server.key)!,
+    decision: (service, server) =>
+      decide(service, intents.of(service), (s) => verdict(service, s), memoryOf(service)).get(server.key)!,
     reportDrain,
     bringIn,
     dropUnneeded,
@@ -420,6 +479,8 @@ export function createDirector(options: DirectorOptions) {
     intents: () => intents,
     intent: () => intents.current(),
     reconciler: () => reconciler.view(),
+    /** What is not in order beside the table. */
+    besideProblems: () => beside?.problems() ?? [],
     wake: () => reconciler.wake(),
     settled: () => reconciler.settled(),
     record: (key: string) => engine.get(key),
@@ -467,6 +528,7 @@ export function createDirector(options: DirectorOptions) {
      *  the checks that are still open. */
     async start(): Promise<readonly string[]> {
       track(reconciler.run(stopping.signal));
+      if (beside) track(beside.run(stopping.signal));
       await reconciler.settled();
       startProbing();
       await firstVerdicts();
@@ -502,10 +564,11 @@ export function createDirector(options: DirectorOptions) {
       await new Promise<void>((resolve) => clock.after(20, resolve));
   }
 
-  /** Checks without a first conclusive outcome. */
+  /** Checks without a first conclusive outcome, if one is needed. */
   function waiting(): readonly string[] {
     const open: string[] = [];
-    for (const check of engine.records()) if (check.passes + check.failures === 0) open.push(check.spec.key);
+    for (const { spec, passes, failures, state } of engine.records())
+      if (passes + failures === 0 && state.kind === "unknown") open.push(spec.key);
     return open;
   }
 }

@@ -8,6 +8,7 @@ import { type AddedServer, type Intent, withDrain } from "../policy/intent.ts";
 import { drains, standingUpon, undrained } from "../policy/undrain.ts";
 import { begin, type DrainRequest, findServer, hasNothing, type Naming, serversOfHost } from "./drain-request.ts";
 import { viewFor } from "./drains.ts";
+import { frozenWords } from "./freeze-orders.ts";
 import { pruned } from "./history.ts";
 import type { Note, Order, OrderContext, Refusal } from "./orders.ts";
 import { serviceWith } from "./places.ts";
@@ -54,6 +55,8 @@ export function createDrainOrders(
   }
 
   function one(service: Service, request: DrainRequest, naming: Naming): Result<Drain, string> {
+    const frozen = frozenWords(director, service);
+    if (frozen !== undefined) return err(frozen);
     return begin(request, director.drainContext(service), naming);
   }
 
@@ -162,8 +165,12 @@ export function createDrainOrders(
         const newer = word === "rollback" ? named.map((d) => standingUpon(intent, d)).find((d) => d) : undefined;
         return newer ? err(rollBackFirst(newer)) : ok(named);
       };
-      const edit = (drain: Drain): Result<Drain, string> =>
-        ordered(drain, word, order.reason ?? `by ${order.actor}`, viewOf(drain));
+      const edit = (drain: Drain): Result<Drain, string> => {
+        const service = serviceWith(director.config(), drain.service);
+        const frozen = service && (word === "resume" || word === "finish") ? frozenWords(director, service) : undefined;
+        if (frozen !== undefined) return err(frozen);
+        return ordered(drain, word, order.reason ?? `by ${order.actor}`, viewOf(drain));
+      };
       // Going back must work with a full disk as well; the record follows when it can be written.
       return change(pick, edit, word === "rollback" || word === "abort" || word === "pause", order);
     },

@@ -7,13 +7,15 @@ export interface DirectorEvent {
   /** Grows by one; resume with `after`. */
   readonly seq: number;
   readonly at: EpochMs;
-  /** `server`, `weight`, `drain`, `drift`, `reload`, `admin`, `check`, `reconcile`, `process`. */
+  /** `server`, `service`, `weight`, `drain`, `drift`, `reload`, `admin`, `check`, `reconcile`, `process`. */
   readonly kind: string;
   readonly severity: Severity;
   /** One line for people. */
   readonly message: string;
   readonly service?: string;
   readonly server?: string;
+  /** The server's, as it stands in the table of servers: `10.0.0.11:8080`. */
+  readonly address?: string;
   readonly from?: string;
   readonly to?: string;
   readonly reason?: string;

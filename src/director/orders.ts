@@ -2,6 +2,7 @@ import type { Config } from "../model/config.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import type { RealServer, Service } from "../model/service.ts";
 import type { EpochMs, Now } from "../model/time.ts";
+import { atZero } from "../model/weight-zero.ts";
 import type { Decision } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
@@ -10,6 +11,7 @@ import { createDrainOrders } from "./drain-orders.ts";
 import { findServer } from "./drain-request.ts";
 import type { DrainContext } from "./drains.ts";
 import type { NewEvent } from "./events.ts";
+import { createFreezeOrders, frozenWords } from "./freeze-orders.ts";
 import type { Intents } from "./intents.ts";
 import { entriesOf } from "./places.ts";
 
@@ -106,9 +108,12 @@ export function createOrders(director: OrderContext) {
     return ok(director.decision(service, server));
   }
 
+  const drainOrders = createDrainOrders(director, findService, refusal);
+
   return {
     locate,
-    ...createDrainOrders(director, findService, refusal),
+    ...drainOrders,
+    ...createFreezeOrders(director, findService, refusal, (id, order) => drainOrders.orderDrain(id, "pause", order)),
 
     async enable(serviceName: string, serverName: string, order: Order): Promise<Result<Note, Refusal>> {
       const place = locate(serviceName, serverName);
@@ -118,7 +123,7 @@ export function createOrders(director: OrderContext) {
         disabled: undefined,
         stateLost: undefined,
       }));
-      return done.ok ? ok(stillAtZero(done.value)) : done;
+      return done.ok ? ok(frozenNote(director, place.value.service) ?? stillAtZero(done.value)) : done;
     },
 
     /** @param until when it is enabled again by itself; undefined: never. */
@@ -137,8 +142,10 @@ export function createOrders(director: OrderContext) {
       }));
       if (!done.ok) return done;
       const { service } = place.value;
+      const frozen = frozenNote(director, service);
+      if (frozen !== undefined) return ok(frozen);
       const serving = service.servers.some((server) => director.decision(service, server).weight > 0);
-      return ok(serving ? undefined : `${service.name} has no server left that gets clients`);
+      return ok(serving ? refusedMeanwhile(service) : `${service.name} has no server left that gets clients`);
     },
 
     /** @param weight undefined: as configured. */
@@ -166,7 +173,7 @@ export function createOrders(director: OrderContext) {
         weight: weight === undefined ? undefined : { ...said, at, value: weight },
       }));
       if (!done.ok) return done;
-      return ok(weight === 0 ? undefined : stillAtZero(done.value));
+      return ok(frozenNote(director, place.value.service) ?? (weight === 0 ? undefined : stillAtZero(done.value)));
     },
 
     /** Replaces the whole intent, if it is still the revision the caller saw. */
@@ -177,7 +184,7 @@ export function createOrders(director: OrderContext) {
         const now = director.now();
         const drains = next.bootId === bootId ? next.drains : next.drains.map((d) => recovered(d, undefined, now));
         // What is ours to delete is told by what we declared, not by a document from elsewhere.
-        return ok({ ...next, bootId, drains, owned: intent.owned });
+        return ok({ ...next, bootId, drains, owned: intent.owned, kept: intent.kept });
       });
       if (!saved.ok) return refusal(saved.error);
       director.record({
@@ -192,6 +199,22 @@ export function createOrders(director: OrderContext) {
   };
 }
 
+/** What was said is remembered, and acts later. */
+function frozenNote(director: OrderContext, service: Service): Note {
+  const words = frozenWords(director, service);
+  return words === undefined ? undefined : `not written yet: ${words}`;
+}
+
 function stillAtZero({ weight, rule }: Decision): Note {
   return weight > 0 ? undefined : `still at weight 0: ${rule}`;
+}
+
+/** Some schedulers give the share of an entry at weight 0 to nobody. */
+function refusedMeanwhile(service: Service): Note {
+  const [frontend] = service.frontends;
+  const at = frontend && atZero(service, frontend, true);
+  if (at?.kind !== "refused") return undefined;
+  const flag = at.fallback === undefined ? "" : ` (scheduler_flags: [${at.fallback}] would give it to the others)`;
+  const until = service.onFailure === "quiesce" ? "until it is enabled" : "until its last connection has ended";
+  return `scheduler ${service.scheduler} refuses its share of new clients ${until}${flag}`;
 }

@@ -1,5 +1,6 @@
 import type { Rates } from "../ipvs/table.ts";
 import type { Millis } from "../model/time.ts";
+import { atZero } from "../model/weight-zero.ts";
 import { decide, isReady } from "../policy/desired.ts";
 import type { Drain } from "../policy/drain.ts";
 import { cycleOf } from "../policy/shares.ts";
@@ -41,7 +42,14 @@ export function drainPlan(
 ): DrainPlan {
   const { service, intent } = context;
   const { pauseAt } = drain.policy;
-  const healthy = { ready: true, connections: undefined, lingering: undefined, idle: false, empty: false };
+  const healthy = {
+    ready: true,
+    connections: undefined,
+    lingering: undefined,
+    idle: false,
+    empty: false,
+    ramping: false,
+  };
   const upon = viewFor(undefined, { ...context, condition: () => healthy }).servers;
   const plan = drain.steps.map((asked, k): PlannedStep => {
     const stepped: Drain = { ...drain, step: k + 1 };
@@ -64,7 +72,11 @@ export function drainPlan(
   const warnings: string[] = [];
   const fast = drain.steps.length > 1 ? tooFast(drain.every, longest, rate) : undefined;
   if (fast !== undefined) warnings.push(fast);
-  if (service.scheduler !== "wrr") warnings.push(whatSchedulerDoes(service.scheduler));
+  if (service.scheduler !== "wrr") {
+    const refused = atZero(service, service.frontends[0]!, true).kind === "refused";
+    const end = refused ? "; what is left at weight 0 is refused until the old's last connection has ended" : "";
+    warnings.push(whatSchedulerDoes(service.scheduler) + end);
+  }
   if (service.persistence)
     warnings.push(
       "persistence: clients that are known stay with the old until it is at weight 0; steps only move new ones",

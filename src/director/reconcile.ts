@@ -9,6 +9,7 @@ import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { DestinationKey, Frontend, ServiceKey } from "../model/service.ts";
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
 import { type Desired, placeOf } from "../policy/desired.ts";
+import type { IsFrozen } from "../policy/freeze.ts";
 import {
   type Idleness,
   isIdle,
@@ -37,7 +38,7 @@ export interface PassReport {
   readonly refused: readonly Refused[];
   /** Went after their grace with connections left. */
   readonly overdue: readonly (Leaving & { readonly active: number })[];
-  /** Wanted, but not written: observe mode. */
+  /** Wanted, but not written: observe mode, or frozen. */
   readonly differences: readonly IpvsChange[];
 }
 
@@ -59,6 +60,8 @@ export interface ReconcileHooks {
   /** Gone from the table: nothing to delete any more. */
   disown(services: readonly ServiceKey[]): void;
   graceOf(service: ServiceKey): Millis;
+  /** Entries for which nothing is to be written now. */
+  frozen(): IsFrozen;
   /** Destinations whose connections somebody waits for. */
   watched(): Watched;
   /** A pass ended well; connections and idleness are fresh. Returns when it wants the next look at the latest. */
@@ -218,17 +221,23 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       now,
     });
     // What somebody put as we want it, in the moment we began to want it or after we let it be, is no drift.
+    // Whoever froze a service works on it by hand.
+    const frozen = hooks.frozen();
     const drift =
       managing && believed
-        ? driftBetween(only(believed, owned), actual).filter((item) => !sameThing(desired, actual, item))
+        ? driftBetween(only(believed, owned), actual).filter(
+            (item) => !frozen(item.service) && !sameThing(desired, actual, item),
+          )
         : [];
     const judged = repairs.judge(drift, desired, now);
-    const target = managing ? repairs.tolerate(left.table, desired, actual, now) : left.table;
+    const whole = managing ? repairs.tolerate(left.table, desired, actual, now) : left.table;
+    const target = managing ? thawed(whole, actual, frozen) : whole;
     const changes = diff(target, actual, owned);
     const outcome = managing
       ? await write(changes, target, actual, owned, signal)
       : { ...NOTHING_DONE, differences: changes };
-    differences = outcome.differences;
+    const heldBack = target === whole ? [] : diff(whole, known, owned).filter(({ service }) => frozen(service));
+    differences = [...outcome.differences, ...heldBack];
     leaving = left.leaving;
     believed = only(known, owned);
     const watched = hooks.watched();
@@ -242,7 +251,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     halfDone = outcome.again;
     if (halfDone) woken = true;
     const watching = idleness.size > 0 ? later(now, LOOK_APART_MS) : undefined;
-    return earliest(askedFor, left.lookAgainAt, refusals.nextAt(now), watching);
+    return earliest(askedFor, left.lookAgainAt, refusals.nextAt(now), watching, wanted.nextChangeAt);
   }
 
   async function write(
@@ -426,6 +435,19 @@ function openAt(frontend: Frontend, { active, inactive }: GlanceDestination): nu
 function deletes(change: IpvsChange, { service, destination }: Leaving): boolean {
   if (change.service !== service) return false;
   return change.op === "delete-service" || (change.op === "delete-server" && destinationOf(change) === destination);
+}
+
+/** The table with what is frozen left as it is. The very same object when nothing is. */
+function thawed(target: IpvsTable, actual: IpvsTable, frozen: IsFrozen): IpvsTable {
+  const held = new Set([...target.keys(), ...actual.keys()].filter(frozen));
+  if (held.size === 0) return target;
+  const table = new Map(target);
+  for (const key of held) {
+    const entry = actual.get(key);
+    if (entry) table.set(key, entry);
+    else table.delete(key);
+  }
+  return table;
 }
 
 const NOTHING_DONE: Outcome = { written: [], complaints: [], refused: [], differences: [], again: false };

@@ -22,7 +22,14 @@ export interface SettleLine {
 /** One line for each server whose standing weight differs from the file's. With all of them written the table stays as it is. */
 export function settleLines(service: Service, intent: ServiceIntent): readonly SettleLine[] {
   const standing = { ...intent, drains: intent.drains.filter(isStanding) };
-  const settled = { ready: true, connections: undefined, lingering: undefined, idle: false, empty: false };
+  const settled = {
+    ready: true,
+    connections: undefined,
+    lingering: undefined,
+    idle: false,
+    empty: false,
+    ramping: false,
+  };
   const placed = positions(service, standing, () => settled);
   const removed = removedServers(service, standing, placed);
   const weights = writable(

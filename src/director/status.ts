@@ -1,7 +1,9 @@
 import type { DrainStatus, ExplainReply, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import { reportWords } from "../health/reported.ts";
 import type { ServerVerdict } from "../health/server.ts";
 import { ruleLine } from "../ipvs/rules.ts";
 import { formatEndpoint } from "../model/address.ts";
+import { type PortRun, portRuns } from "../model/port-runs.ts";
 import {
   destinationKey,
   destinationPort,
@@ -11,8 +13,9 @@ import {
   serviceKey,
 } from "../model/service.ts";
 import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../model/time.ts";
-import type { Desired } from "../policy/desired.ts";
+import { type Desired, GIVES_ZERO, type ServiceDecision } from "../policy/desired.ts";
 import { askedShare, type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
+import { type Freeze, freezeOf } from "../policy/freeze.ts";
 import { ideal, type ServiceIntent } from "../policy/moves.ts";
 import { cycleOf, scaled } from "../policy/shares.ts";
 import type { CheckRecord } from "../probe/engine.ts";
@@ -28,6 +31,8 @@ export interface StatusInput {
   readonly intentOf: (service: Service) => ServiceIntent;
   readonly record: (key: string) => CheckRecord | undefined;
   readonly unproven: (service: Service) => ReadonlySet<string>;
+  /** Those in force. */
+  readonly freezes: readonly Freeze[];
 }
 
 /** Monotonic to wall-clock time, for showing. */
@@ -41,15 +46,59 @@ export function nameFrontend(frontend: Frontend): string {
     : `${frontend.protocol} ${formatEndpoint(frontend.address, frontend.port)}`;
 }
 
+function nameRun({ first, lastPort }: PortRun): string {
+  return lastPort === undefined ? nameFrontend(first) : `${nameFrontend(first)}-${lastPort}`;
+}
+
 export function serviceStatus(service: Service, input: StatusInput): ServiceStatus {
   const servers = service.servers.map((server) => serverStatus(service, server, input));
+  const decision = input.reconciler.desired?.services.get(service.key);
+  const quorum = decision?.quorum ?? { held: true, healthy: 0, share: 0 };
+  const freeze = freezeOf(input.freezes, service);
   return {
     name: service.name,
-    frontends: service.frontends.map(nameFrontend),
+    frontends: portRuns(service.frontends).map(nameRun),
     scheduler: service.scheduler,
-    up: servers.some((s) => s.weight > 0),
+    up: quorum.held && servers.some((s) => s.weight > 0),
+    trouble: troubleOf(service, decision),
+    quorum,
+    failOpen: decision?.failOpen ?? false,
+    sorryServer: sorryStatus(service, decision?.sorry, input.reconciler),
+    frozen: freeze && freezeStatus(freeze),
     unproven: unprovenLabels(service, input.unproven(service)),
     servers,
+  };
+}
+
+function troubleOf(service: Service, decision: ServiceDecision | undefined): string | undefined {
+  if (!decision) return undefined;
+  const { servers, quorum, failOpen, sorry } = decision;
+  if (failOpen) return "FAILING OPEN: every server is down by its checks, so all of them get clients";
+  const lost = `quorum lost (${quorum.healthy} of ${service.servers.length} servers healthy)`;
+  if (sorry?.serves) return `${lost}: the sorry server serves`;
+  if (![...servers.values()].some(({ weight }) => weight > 0)) return "no server gets clients";
+  return quorum.held ? undefined : lost;
+}
+
+export function freezeStatus({ by, at, reason, until, serviceName }: Freeze): StatusReply["freezes"][number] {
+  return { by, at, reason, until, service: serviceName };
+}
+
+function sorryStatus(
+  service: Service,
+  sorry: ServiceDecision["sorry"],
+  view: ReconcilerView,
+): ServiceStatus["sorryServer"] {
+  const { sorryServer } = service;
+  if (!sorryServer) return undefined;
+  const places = kernelPlaces(service, sorryServer, view);
+  return {
+    address: sorryServer.key,
+    serves: sorry?.serves ?? false,
+    state: sorry?.verdict.kind ?? "unknown",
+    reason: reasonOf(sorry?.verdict),
+    kernelWeight: places[0]?.weight,
+    active: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.active, 0),
   };
 }
 
@@ -74,6 +123,7 @@ function serverStatus(service: Service, server: RealServer, input: StatusInput):
     rule: decision?.rule ?? "not-yet-probed",
     kernelWeight: places[0]?.weight,
     configuredWeight: server.weight,
+    reported: reportWords(verdict?.reported),
     takenOut: decision?.takenOut,
     active: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.active, 0),
     inactive: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.inactive, 0),
@@ -195,13 +245,23 @@ export function explain(service: Service, server: RealServer, input: StatusInput
         (d) =>
           `${describe(d, (key) => service.servers.find((s) => s.key === key)?.name ?? key)}; ${percent(askedShare(d))} asked`,
       ),
+    ...(verdict.reported ? [`reported by the server: ${reportWords(verdict.reported)}`] : []),
+    ...(decision.factor < 1 && verdict.kind === "up"
+      ? [
+          `slow start: ${percent(decision.factor)} of its weight after an outage that ended ${ago(shown(verdict.since, input.now))} ago`,
+        ]
+      : []),
+    ...(rule === "below-quorum" ? [`quorum is lost, ${service.sorryServer?.name} serves`] : []),
+    ...(rule === "fail-open" ? ["every server is down by its checks, so all get clients (fail_open: all-down)"] : []),
     ...(decision.takenOut ? [`taken out of the table: ${decision.takenOut}`] : []),
     ...kernelPlaces(service, server, input.reconciler).map(
       (p) => `kernel weight ${p.weight}, ${p.active} active and ${p.inactive} inactive connections`,
     ),
   ];
-  const formula = `round(${round(scale)} x (${base} - ${round(given)} + ${round(taken)})) = ${weight}`;
-  const bound = rule === "configured" || rule === "drain" || rule === "set-by-command" || rule === "presumed-up";
+  const slow = decision.factor < 1 ? ` x ${round(decision.factor)}` : "";
+  const reported = decision.reported === 1 ? "" : ` x ${round(decision.reported)}`;
+  const formula = `round(${round(scale)} x (${base} - ${round(given)} + ${round(taken)})${slow}${reported}) = ${weight}`;
+  const bound = !GIVES_ZERO.has(rule);
   return {
     service: service.name,
     server: server.name,

@@ -2,7 +2,7 @@ import { type CheckState, unknown } from "../health/machine.ts";
 import { type CheckInput, isUp, type ServerVerdict, serverVerdict } from "../health/server.ts";
 import type { IpvsTable } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
-import type { CheckSpec } from "../model/probe.ts";
+import type { CheckSpec, Report } from "../model/probe.ts";
 import {
   destinationKey,
   destinationPort,
@@ -29,7 +29,9 @@ export interface PlannedCheck {
 }
 
 /** What is known of a check while it runs. */
-export type StateOf = (key: string) => { readonly state: CheckState; readonly everPassed: boolean } | undefined;
+export type StateOf = (
+  key: string,
+) => { readonly state: CheckState; readonly everPassed: boolean; readonly reported?: Report | undefined } | undefined;
 
 /** At start: the kernel's weight says who was serving; `initial` may overrule it. `actual` undefined: the table could not be read. */
 export function adoptedBeliefs(config: Config, actual: IpvsTable | undefined): Beliefs {
@@ -42,8 +44,10 @@ export function verdictOf(service: Service, server: RealServer, beliefs: Beliefs
   const checks: CheckInput[] = [];
   for (const spec of server.checks) {
     // A check that does not run yet (before the first pass) says nothing; without it the server would seem to have no check at all.
-    const state = stateOf(spec.key)?.state ?? unknown(false, 0 as MonotonicMs);
-    checks.push({ label: spec.label, state, unproven: unproven?.has(spec.template) ?? false });
+    const known = stateOf(spec.key);
+    const state = known?.state ?? unknown(false, 0 as MonotonicMs);
+    const open = unproven?.has(spec.template) ?? false;
+    checks.push({ label: spec.label, state, unproven: open, reported: open ? undefined : known?.reported });
   }
   return serverVerdict(checks, beliefs.presumedUp.get(service.key)?.has(server.key) ?? false);
 }
@@ -55,7 +59,7 @@ export function plannedChecks(
 ): ReadonlyMap<string, PlannedCheck> {
   const plan = new Map<string, PlannedCheck>();
   for (const service of config.services)
-    for (const server of service.servers)
+    for (const server of checkedServers(service))
       for (const spec of server.checks) {
         const before = plan.get(spec.key)?.begin;
         const here = begin(service, server);
@@ -63,6 +67,11 @@ export function plannedChecks(
         plan.set(spec.key, { spec, begin: before && isPresumed(before) ? before : here });
       }
   return plan;
+}
+
+/** Everybody who has checks. The sorry server's are nobody else's business: they are neither unproven nor told with the pool's. */
+export function checkedServers({ servers, sorryServer }: Service): readonly RealServer[] {
+  return sorryServer ? [...servers, sorryServer] : servers;
 }
 
 export interface Reloaded {
@@ -90,7 +99,8 @@ export function reloadedBeliefs({ old, next, beliefs, stateOf, stateOfProbe, act
   for (const service of next.services) {
     const was = previous(service);
     const verdicts = new Map<ServerKey, ServerVerdict>();
-    if (was) for (const server of was.servers) verdicts.set(server.key, verdictOf(was, server, beliefs, stateOf));
+    if (was)
+      for (const server of checkedServers(was)) verdicts.set(server.key, verdictOf(was, server, beliefs, stateOf));
     before.set(service, verdicts);
     const adopted = servingIn(service, actual);
     const up = service.servers.filter(({ key }) => {

@@ -68,9 +68,8 @@ export interface Service {
   readonly onFailure: "auto" | "quiesce" | "remove";
   readonly initial: "adopt" | "up" | "down";
   readonly quorum: { readonly up: QuorumMark; readonly down: QuorumMark };
-  readonly sorryServer:
-    | { readonly address: IpAddress; readonly port: number | undefined; readonly forwarding: Forwarding }
-    | undefined;
+  /** Serves while quorum is lost, unless checks of its own say that it is down. Its weight is that which it has then. */
+  readonly sorryServer: RealServer | undefined;
   readonly failOpen: "never" | "all-down";
   readonly slowStart: Millis | undefined;
   readonly removalGrace: Millis;
@@ -85,9 +84,9 @@ export interface RealServer {
   readonly port: number | undefined;
   /** 0 to 65535; the share of new connections. 0 is a standby. */
   readonly weight: number;
+  readonly forwarding: Forwarding;
   /** undefined: none. */
   readonly limits?: ConnectionLimits | undefined;
-  readonly forwarding: Forwarding;
   readonly labels: Readonly<Record<string, string>>;
   /** All must pass. Empty: `check: none`, the server counts as up. */
   readonly checks: readonly CheckSpec[];

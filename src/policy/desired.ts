@@ -1,3 +1,4 @@
+import { multiplier } from "../health/reported.ts";
 import { isUp, type ServerVerdict } from "../health/server.ts";
 import type { Destination, IpvsTable, ServiceEntry } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
@@ -13,13 +14,17 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
-import type { Millis } from "../model/time.ts";
+import type { Millis, MonotonicMs } from "../model/time.ts";
+import { atZero, atZeroWords } from "../model/weight-zero.ts";
 import { isActive } from "./drain.ts";
 import type { ServerIntent } from "./intent.ts";
 import { ideal, NO_INTENT, type Position, positions, type ServiceIntent } from "./moves.ts";
+import { failsOpen, type Quorum, quorumOf } from "./quorum.ts";
+import { refusedShares } from "./refused-share.ts";
 import { inFileNumbers, scaled, wholeWeights } from "./shares.ts";
+import { RAMP_STEPS, type Ramp, ramp, WHOLE } from "./slow-start.ts";
 
-/** The rule that bound a weight. The first six are the only ones that make 0. */
+/** The rule that bound a weight. The first ten are the only ones that make 0. */
 export type WeightRule =
   | "disabled"
   | "state-lost"
@@ -27,7 +32,14 @@ export type WeightRule =
   | "not-yet-probed"
   | "drained"
   | "configured-0"
+  | "below-quorum"
+  | "agent-drain"
+  | "agent-maint"
+  | "reported-0"
+  | "fail-open"
+  | "slow-start"
   | "drain"
+  | "reported"
   | "set-by-command"
   | "presumed-up"
   | "configured";
@@ -38,13 +50,36 @@ export interface Decision extends Position {
   readonly rule: WeightRule;
   readonly verdict: ServerVerdict;
   readonly scale: number;
+  /** Above 0 to 1: the part of its weight that slow start gives it. */
+  readonly factor: number;
+  /** What the server's own reports multiply its weight with: 0 and above. */
+  readonly reported: number;
   /** Why the entry is taken out of the table instead of standing there at weight 0. */
   readonly takenOut: string | undefined;
 }
 
-export interface ServiceDecision {
-  readonly service: Service;
+/** What the servers of a service get, and what they are together. */
+export interface Pool {
   readonly servers: ReadonlyMap<ServerKey, Decision>;
+  readonly quorum: Quorum;
+  /** The dead serve, because all are dead. */
+  readonly failOpen: boolean;
+  /** undefined: the service has none. */
+  readonly sorry: { readonly serves: boolean; readonly verdict: ServerVerdict } | undefined;
+  /** When slow start gives more. */
+  readonly nextChangeAt: MonotonicMs | undefined;
+}
+
+export interface ServiceDecision extends Pool {
+  readonly service: Service;
+}
+
+/** What the decision before this one was, as far as the next depends on it, and the time. */
+export interface Memory {
+  readonly now: MonotonicMs;
+  /** undefined: not known (the start). */
+  readonly quorumHeld: boolean | undefined;
+  readonly failOpen: boolean;
 }
 
 export interface Desired {
@@ -56,6 +91,8 @@ export interface Desired {
   readonly removed: ReadonlyMap<string, Millis>;
   /** Servers that must not get another client, whoever else can or cannot take them: dead or disabled ones; by `placeOf`. */
   readonly urgent: ReadonlySet<string>;
+  /** When time alone changes a weight; undefined: never. */
+  readonly nextChangeAt: MonotonicMs | undefined;
 }
 
 /** Names one destination of the whole table. */
@@ -71,6 +108,9 @@ export interface DesiredInput {
   readonly expireQuiescentTemplate: boolean;
   /** What the kernel has. */
   readonly actual: IpvsTable;
+  readonly now: MonotonicMs;
+  /** The decision that this one follows; undefined: the first. */
+  readonly before: (service: Service) => Pick<ServiceDecision, "quorum" | "failOpen"> | undefined;
 }
 
 /** The table as it should be, from configuration, health, intent and drains; computed anew every time, never accumulated. */
@@ -80,15 +120,18 @@ export function desired(input: DesiredInput): Desired {
   const takenOut = new Set<string>();
   const urgent = new Set<string>();
   const removed = new Map<string, Millis>();
+  let nextChangeAt: MonotonicMs | undefined;
   for (const service of input.config.services) {
     const intent = input.intent(service);
-    const servers = decide(service, intent, (server) => input.verdict(service, server));
-    const gone = removedServers(service, intent, servers);
+    const pool = decidePool(service, intent, (server) => input.verdict(service, server), memoryOf(service, input));
+    const { servers } = pool;
+    nextChangeAt = sooner(nextChangeAt, pool.nextChangeAt);
+    const gone = new Map([...refusedShares(service, intent, servers), ...removedServers(service, intent, servers)]);
     const shown = new Map(servers);
     for (const frontend of service.frontends) {
       const key = serviceKey(frontend);
       const stuck = sticksAtZero(service, frontend, input.expireQuiescentTemplate);
-      table.set(key, entryOf(service, frontend, servers, gone, stuck, input.actual.get(key)));
+      table.set(key, entryOf(service, frontend, pool, gone, stuck, input.actual.get(key)));
       for (const server of service.servers) {
         const decision = servers.get(server.key)!;
         const removal = gone.get(server.key);
@@ -99,7 +142,7 @@ export function desired(input: DesiredInput): Desired {
           );
           shown.set(server.key, { ...decision, takenOut: removal.why });
         }
-        const dead = decision.verdict.kind === "down";
+        const dead = decision.verdict.kind === "down" && decision.rule !== "fail-open";
         if (!fits(frontend, server) || !(dead || decision.rule === "disabled")) continue;
         const place = placeOf(key, destinationKey(server.address, destinationPort(frontend, server.port)));
         urgent.add(place);
@@ -109,17 +152,46 @@ export function desired(input: DesiredInput): Desired {
         shown.set(server.key, { ...decision, takenOut: stuck });
       }
     }
-    services.set(service.key, { service, servers: shown });
+    services.set(service.key, { ...pool, service, servers: shown });
   }
-  return { services, table, takenOut, removed, urgent };
+  return { services, table, takenOut, removed, urgent, nextChangeAt };
 }
 
-/** Weights of one service: `up and ready ? round(scale x (configured - given + taken)) : 0`, at least 1 when there is anything. */
+/** After a restart the kernel tells whether the quorum was held: not while the sorry server served. */
+function memoryOf(service: Service, { now, before, actual }: DesiredInput): Memory {
+  const last = before(service);
+  if (last) return { now, quorumHeld: last.quorum.held, failOpen: last.failOpen };
+  const { sorryServer } = service;
+  const sorryServed = service.frontends.some((frontend) => {
+    const key = sorryServer && destinationKey(sorryServer.address, destinationPort(frontend, sorryServer.port));
+    return key !== undefined && (actual.get(serviceKey(frontend))?.destinations.get(key)?.weight ?? 0) > 0;
+  });
+  return { now, quorumHeld: sorryServed ? false : undefined, failOpen: false };
+}
+
+function sooner(a: MonotonicMs | undefined, b: MonotonicMs | undefined): MonotonicMs | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
+}
+
+/** The weights alone. */
 export function decide(
   service: Service,
   intent: ServiceIntent = NO_INTENT,
   verdictOf: (server: RealServer) => ServerVerdict,
+  memory?: Memory,
 ): ReadonlyMap<ServerKey, Decision> {
+  return decidePool(service, intent, verdictOf, memory).servers;
+}
+
+/** Weights of one service: `up and ready ? round(scale x (configured - given + taken) x slow start) : 0`, at least 1 when there is anything. Where
+ *  the sorry server serves, or all are dead and fail_open is on, the service as a whole has a word before health has.
+ *  @param memory left out: slow start, and what was before, are not looked at */
+export function decidePool(
+  service: Service,
+  intent: ServiceIntent,
+  verdictOf: (server: RealServer) => ServerVerdict,
+  memory?: Memory,
+): Pool {
   const verdicts = new Map(service.servers.map((server) => [server.key, verdictOf(server)]));
   const placed = positions(service, intent, (server) => ({
     ready: isReady(verdicts.get(server.key)!, intent.servers.get(server.key)),
@@ -127,49 +199,123 @@ export function decide(
     lingering: undefined,
     idle: false,
     empty: false,
+    ramping: false,
   }));
-  const scale = scaleOf([...placed.values()], intent);
-  const result = new Map<ServerKey, Decision>();
-  for (const server of service.servers) {
-    const position = placed.get(server.key)!;
-    const verdict = verdicts.get(server.key)!;
-    const rule = ruleOf(position, verdict, intent.servers.get(server.key));
-    const weight = GIVES_ZERO.has(rule) ? 0 : scaled(ideal(position), scale);
-    result.set(server.key, { ...position, weight, rule, verdict, scale, takenOut: undefined });
+  const electors = service.servers.map(({ key }) => {
+    const position = placed.get(key)!;
+    const verdict = verdicts.get(key)!;
+    const enabled = isEnabled(intent.servers.get(key)) && isWilling(verdict, position);
+    return { verdict, enabled, ideal: ideal(position), configured: position.configured };
+  });
+  const quorum = quorumOf(service.quorum, electors, memory?.quorumHeld);
+  const sorryVerdict = service.sorryServer && verdictOf(service.sorryServer);
+  const sorry = sorryVerdict && { serves: !quorum.held && sorryVerdict.kind !== "down", verdict: sorryVerdict };
+  const failOpen = !sorry?.serves && failsOpen(service, electors, memory?.failOpen ?? false);
+  const ramps = new Map(service.servers.map(({ key }) => [key, rampOf(service, verdicts.get(key)!, memory?.now)]));
+  const scale = scaleOf(
+    service.servers.map(({ key }) => {
+      const position = placed.get(key)!;
+      const reported = multiplier(verdicts.get(key)!.reported, position.base);
+      return { ...position, factor: ramps.get(key)!.factor, reported };
+    }),
+    intent,
+  );
+  const servers = new Map<ServerKey, Decision>();
+  let nextChangeAt: MonotonicMs | undefined;
+  for (const { key } of service.servers) {
+    const position = placed.get(key)!;
+    const verdict = verdicts.get(key)!;
+    const { factor, nextChangeAt: next } = ramps.get(key)!;
+    const below = sorry?.serves ?? false;
+    const rule = ruleOf(position, verdict, intent.servers.get(key), { below, failOpen, factor });
+    const reported = multiplier(verdict.reported, position.base);
+    const weight = GIVES_ZERO.has(rule) ? 0 : Math.min(MOST_WEIGHT, scaled(ideal(position) * factor * reported, scale));
+    if (weight > 0) nextChangeAt = sooner(nextChangeAt, next);
+    servers.set(key, { ...position, weight, rule, verdict, scale, factor, reported, takenOut: undefined });
   }
-  return result;
+  return { servers, quorum, failOpen, sorry, nextChangeAt };
 }
 
-/** What the weights of a service are multiplied with: 1, unless a drain needs finer steps than the file's numbers have. What ended drains left
- *  counts like the file's own weights, if it can be written there: a standby ends with the very weight of what it replaced. */
-function scaleOf(placed: readonly Position[], { drains }: ServiceIntent): number {
+/** A server that is in its slow start, and how far. */
+export function rampOf(service: Service, verdict: ServerVerdict, now: MonotonicMs | undefined): Ramp {
+  if (verdict.kind !== "up" || now === undefined) return WHOLE;
+  return ramp(service.slowStart, verdict.recoveredAt, now);
+}
+
+/** What the weights of a service are multiplied with: 1, unless a drain needs finer steps than the file's numbers have, or slow start has to give
+ *  parts of a weight too small for its steps. What ended drains left counts like the file's own weights, if it can be written there: a standby ends
+ *  with the very weight of what it replaced. */
+function scaleOf(
+  placed: readonly (Position & { readonly factor: number; readonly reported: number })[],
+  { drains }: ServiceIntent,
+): number {
   const ideals = placed.map(ideal);
   const moving = placed.some((p) => p.given > 0 || p.taken > 0);
   const shifting = drains.some((drain) => isActive(drain) && drain.step > 0);
-  return moving && (shifting || !inFileNumbers(ideals)) ? wholeWeights(ideals).scale : 1;
+  const tiny = placed.some((p) => p.factor < 1 && ideal(p) > 0 && ideal(p) < RAMP_STEPS);
+  if (!(moving && (shifting || !inFileNumbers(ideals))) && !tiny) return 1;
+  return wholeWeights(placed.map((p) => ideal(p) * p.factor * p.reported)).scale;
 }
 
-/** May get clients as far as health and operators are concerned. */
+/** May get clients as far as health, operators and the server itself are concerned. */
 export function isReady(verdict: ServerVerdict, intent: ServerIntent | undefined): boolean {
-  return isUp(verdict) && !intent?.disabled && !intent?.stateLost;
+  return isUp(verdict) && isEnabled(intent) && isWilling(verdict);
 }
 
-const GIVES_ZERO: ReadonlySet<WeightRule> = new Set([
+/** It does not ask to get none. */
+function isWilling({ reported }: ServerVerdict, position?: Position): boolean {
+  return reported?.hold === undefined && multiplier(reported, position?.base ?? 1) > 0;
+}
+
+function isEnabled(intent: ServerIntent | undefined): boolean {
+  return !intent?.disabled && !intent?.stateLost;
+}
+
+/** What ipvsadm(8) takes. */
+const MOST_WEIGHT = 65_535;
+
+export const GIVES_ZERO: ReadonlySet<WeightRule> = new Set([
   "disabled",
   "state-lost",
   "down",
   "not-yet-probed",
   "drained",
   "configured-0",
+  "below-quorum",
+  "agent-drain",
+  "agent-maint",
+  "reported-0",
 ]);
 
-function ruleOf(position: Position, verdict: ServerVerdict, intent: ServerIntent | undefined): WeightRule {
+interface Circumstances {
+  /** The sorry server serves. */
+  readonly below: boolean;
+  readonly failOpen: boolean;
+  readonly factor: number;
+}
+
+function ruleOf(
+  position: Position,
+  verdict: ServerVerdict,
+  intent: ServerIntent | undefined,
+  { below, failOpen, factor }: Circumstances,
+): WeightRule {
+  const zero = position.given > 0 ? "drained" : "configured-0";
   if (intent?.disabled) return "disabled";
   if (intent?.stateLost) return "state-lost";
+  const { reported } = verdict;
+  if (verdict.kind === "down" && failOpen && isWilling(verdict, position))
+    return ideal(position) === 0 ? zero : "fail-open";
   if (verdict.kind === "down") return "down";
   if (verdict.kind === "unknown") return "not-yet-probed";
-  if (ideal(position) === 0) return position.given > 0 ? "drained" : "configured-0";
+  if (reported?.hold !== undefined) return `agent-${reported.hold}`;
+  if (ideal(position) === 0) return zero;
+  const wanted = multiplier(reported, position.base);
+  if (wanted === 0) return "reported-0";
+  if (below) return "below-quorum";
+  if (factor < 1) return "slow-start";
   if (position.given > 0 || position.taken > 0) return "drain";
+  if (wanted !== 1) return "reported";
   if (position.base !== position.configured) return "set-by-command";
   return verdict.kind === "presumed-up" ? "presumed-up" : "configured";
 }
@@ -184,20 +330,13 @@ export function sticksAtZero(
 ): string | undefined {
   if (service.onFailure === "quiesce") return undefined;
   if (service.onFailure === "remove") return "on_failure: remove";
-  const { scheduler, schedulerFlags } = service;
-  if (scheduler === "dh") return "scheduler dh refuses the share of a server at weight 0";
-  if ((scheduler === "mh" || scheduler === "sh") && !schedulerFlags.includes(`${scheduler}-fallback`))
-    return `scheduler ${scheduler} without ${scheduler}-fallback refuses the share of a server at weight 0`;
-  if (service.persistence && !expireQuiescentTemplate)
-    return "persistent clients would stay with it (expire_quiescent_template=0)";
-  if (frontend.kind === "address" && frontend.protocol === "udp") return "udp flows would stay with it";
-  return undefined;
+  return atZeroWords(service, atZero(service, frontend, expireQuiescentTemplate));
 }
 
 function entryOf(
   service: Service,
   frontend: Frontend,
-  decisions: ReadonlyMap<ServerKey, Decision>,
+  { servers: decisions, sorry }: Pool,
   gone: { has(server: ServerKey): boolean },
   stuck: string | undefined,
   actual: ServiceEntry | undefined,
@@ -207,11 +346,18 @@ function entryOf(
     if (!fits(frontend, server) || gone.has(server.key)) continue;
     const port = destinationPort(frontend, server.port);
     const key = destinationKey(server.address, port);
-    const { weight, verdict } = decisions.get(server.key)!;
-    if (stuck !== undefined && verdict.kind === "down") continue;
+    const { weight, verdict, rule } = decisions.get(server.key)!;
+    if (stuck !== undefined && verdict.kind === "down" && rule !== "fail-open") continue;
     // Of a server nobody has seen well the entry is not made only to stand at 0, where such a scheduler would refuse its share.
     if (stuck !== undefined && verdict.kind === "unknown" && !actual?.destinations.has(key)) continue;
-    destinations.set(key, { address: server.address, port, forwarding: server.forwarding, weight });
+    const { address, forwarding, limits } = server;
+    destinations.set(key, { address, port, forwarding, weight, ...(limits && { limits }) });
+  }
+  const { sorryServer } = service;
+  if (sorryServer && sorry?.serves && fits(frontend, sorryServer)) {
+    const { address, forwarding, weight } = sorryServer;
+    const port = destinationPort(frontend, sorryServer.port);
+    destinations.set(destinationKey(address, port), { address, port, forwarding, weight });
   }
   return {
     frontend,

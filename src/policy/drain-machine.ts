@@ -121,13 +121,21 @@ function draining(drain: Drain, phase: DrainPhase & { kind: "draining" }, view: 
   if (halted) return halted;
   const { idle } = drain.policy;
   const olds = drain.from.map((key) => view.servers.get(key)).filter((s) => s !== undefined);
-  if (olds.every((s) => idle === "none" || (idle === "all" ? s.empty : s.idle)))
+  const quiet = olds.every((s) => idle === "none" || (idle === "all" ? s.empty : s.idle));
+  if (quiet && !stillRamping(drain, view))
     return go(endStanding(drain, { kind: "done", at: now.epoch, left: 0 }, view), "idle");
   const counted = (s: Participant) => (s.connections ?? 0) + (idle === "all" ? (s.lingering ?? 0) : 0);
   const left = olds.reduce((sum, s) => sum + counted(s), 0);
   if (now.mono >= phase.graceUntil)
     return go(endStanding(drain, { kind: "done", at: now.epoch, left }, view), "grace over");
   return stay(drain, phase.graceUntil);
+}
+
+/** Somebody who is to take over has not all of his weight yet: the move is not complete before that. */
+function stillRamping(drain: Drain, view: DrainView): boolean {
+  const takers =
+    drain.to.length > 0 ? drain.to.flatMap((key) => view.servers.get(key) ?? []) : others(drain, view.servers);
+  return takers.some((s) => s.ready && s.ramping);
 }
 
 function paused(drain: Drain, phase: Paused, view: DrainView): Advanced {

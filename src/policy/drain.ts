@@ -131,6 +131,8 @@ export interface Participant {
   readonly idle: boolean;
   /** Idle, and no closing connection or persistence template either. */
   readonly empty: boolean;
+  /** In its slow start: it has not all of its weight yet. */
+  readonly ramping: boolean;
 }
 
 export interface DrainView {

@@ -1,6 +1,7 @@
 import type { ServerKey, ServiceKey } from "../model/service.ts";
 import type { EpochMs } from "../model/time.ts";
 import type { Drain } from "./drain.ts";
+import type { Freeze } from "./freeze.ts";
 
 /** Who said so, when and why; the actor is what the caller claims (SUDO_USER, uid). */
 export interface Said {
@@ -34,6 +35,23 @@ export interface Intent {
   readonly drains: readonly Drain[];
   /** Servers that drains brought in and the file does not have yet. */
   readonly added: readonly AddedServer[];
+  /** Those whose time is over stand here until the next one. */
+  readonly freezes: readonly Freeze[];
+  /** What we made beside the table: that much is ours to undo. */
+  readonly kept: Kept;
+}
+
+export interface Kept {
+  /** Of the kernel's sync daemons those that we started. */
+  readonly sync: readonly ("master" | "backup")[];
+  readonly addresses: readonly OwnAddress[];
+}
+
+/** An address of a service that we put on an interface, as a single one (/32, /128). */
+export interface OwnAddress {
+  readonly device: string;
+  /** Canonical text. */
+  readonly address: string;
 }
 
 /** A server beside those of the file: weight 0 and everything else as its service gives it. It ends when the file has it, or with the drain that
@@ -53,6 +71,8 @@ export const EMPTY_INTENT: Intent = {
   servers: [],
   drains: [],
   added: [],
+  freezes: [],
+  kept: { sync: [], addresses: [] },
 };
 
 /** The entry for a server of a service with these kernel entries. */

@@ -23,6 +23,8 @@ export interface Condition {
   readonly lingering: number | undefined;
   readonly idle: boolean;
   readonly empty: boolean;
+  /** In its slow start. */
+  readonly ramping: boolean;
 }
 
 /** A service with what operators said of it, resolved against the file. */

@@ -94,5 +94,21 @@ export const intentSchema: z.ZodType<Intent> = z.strictObject({
   added: z
     .array(z.strictObject({ services: z.array(serviceKey).min(1), address: z.string().min(1), server: serverKey }))
     .default([]),
+  freezes: z
+    .array(
+      z.strictObject({
+        ...said,
+        services: optional(z.array(serviceKey).min(1)),
+        serviceName: optional(z.string()),
+        until: epoch,
+      }),
+    )
+    .default([]),
   drains: z.array(drain as unknown as z.ZodType<Drain>),
+  kept: z
+    .strictObject({
+      sync: z.array(z.enum(["master", "backup"])),
+      addresses: z.array(z.strictObject({ device: z.string().min(1), address: z.string().min(1) })),
+    })
+    .default({ sync: [], addresses: [] }),
 });

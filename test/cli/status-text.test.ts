@@ -50,7 +50,7 @@ web  wrr  tcp 192.0.2.10:80
         { severity: "error", message: "web: no server gets clients" },
         { severity: "warning", message: "web app2: down for 3m: connection refused" },
       ],
-      services: [aService([down], { up: false })],
+      services: [aService([down], { up: false, trouble: "no server gets clients" })],
       drains: [
         aDrain(),
         aDrain({ id: "d-0", state: "done", left: 0 }),
@@ -66,7 +66,7 @@ problems: 2
   error    web: no server gets clients
   warning  web app2: down for 3m: connection refused
 
-web  wrr  tcp 192.0.2.10:80  NOBODY GETS CLIENTS
+web  wrr  tcp 192.0.2.10:80  NO SERVER GETS CLIENTS
   server  address      state    weight      act/in  last check
   app2    10.0.0.4:80  DOWN 3m  0/100 down    12/3  fail 1s ago: connection refused
 

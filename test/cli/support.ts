@@ -293,6 +293,7 @@ export function aServer(name: string, more: Partial<ServerStatus> = {}): ServerS
     rule: "configured",
     kernelWeight: more.weight ?? 100,
     configuredWeight: 100,
+    reported: undefined,
     takenOut: undefined,
     active: 12,
     inactive: 3,
@@ -318,7 +319,20 @@ export function aCheck(more: Partial<ServerStatus["checks"][number]> = {}): Serv
 }
 
 export function aService(servers: readonly ServerStatus[], more: Partial<ServiceStatus> = {}): ServiceStatus {
-  return { name: "web", frontends: ["tcp 192.0.2.10:80"], scheduler: "wrr", up: true, unproven: [], servers, ...more };
+  return {
+    name: "web",
+    frontends: ["tcp 192.0.2.10:80"],
+    scheduler: "wrr",
+    up: true,
+    trouble: undefined,
+    quorum: { held: true, healthy: servers.length, share: 1 },
+    failOpen: false,
+    sorryServer: undefined,
+    frozen: undefined,
+    unproven: [],
+    servers,
+    ...more,
+  };
 }
 
 export function aStatus(more: Partial<StatusReply> = {}): StatusReply {
@@ -342,6 +356,8 @@ export function aStatus(more: Partial<StatusReply> = {}): StatusReply {
     problems: [],
     services: [aService([aServer("app1")])],
     drains: [],
+    hooks: [],
+    freezes: [],
     ...more,
   };
 }

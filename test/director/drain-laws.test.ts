@@ -207,6 +207,7 @@ async function live(deeds: readonly Deed[]): Promise<void> {
         lingering: 0,
         idle,
         empty: idle,
+        ramping: false,
       }),
       now: now(),
       storable: intents.problem() === undefined,
@@ -284,6 +285,8 @@ async function live(deeds: readonly Deed[]): Promise<void> {
         verdict,
         expireQuiescentTemplate: true,
         actual: table,
+        now: mono as MonotonicMs,
+        before: () => undefined,
       });
       lawsOfWeights(wanted);
       reconcile(wanted);

@@ -52,6 +52,7 @@ function context(web: Service, { drains = [], down = [], said = {} }: Seen = {})
       lingering: 0,
       idle: false,
       empty: false,
+      ramping: false,
     }),
     now: at(5_000),
     storable: true,

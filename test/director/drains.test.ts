@@ -15,7 +15,7 @@ import { frontend, server, service } from "../support/services.ts";
 
 const UP: ServerVerdict = { kind: "no-check" };
 const DOWN: ServerVerdict = { kind: "down", since: mono(0), reason: "connection refused" };
-const BUSY = { connections: 3, lingering: 0, idle: false, empty: false };
+const BUSY = { connections: 3, lingering: 0, idle: false, empty: false, ramping: false };
 const APP1 = "10.0.0.1:80";
 const APP2 = "10.0.0.2:80";
 const pool = (name: string, vip: string): Service =>
@@ -53,6 +53,7 @@ function looked(
       lingering: 0,
       idle: false,
       empty: false,
+      ramping: false,
     }),
     now: at(now),
     storable,

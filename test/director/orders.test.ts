@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EpochMs } from "../../src/model/time.ts";
 import { EMPTY_INTENT } from "../../src/policy/intent.ts";
-import { type Daemon, OPS, type World, webConf, world } from "./daemon.ts";
+import { type Daemon, OPS, WEB, type World, webConf, world } from "./daemon.ts";
 
 const A = "10.0.0.1:80";
 const B = "10.0.0.2:80";
@@ -35,6 +35,28 @@ describe("disable and enable", () => {
     await machine.clock.advance(20_000);
     assert.equal(await machine.weights(), `${A} 0, ${B} 100`);
     await rebooted.wait(rebooted.director.enable("web", A, OPS));
+    assert.equal(await machine.weights(), BOTH_UP);
+  });
+
+  test("where the scheduler refuses the share of weight 0, the entry goes with its last connection; the answer says so", async () => {
+    const machine = world();
+    const daemon = await machine.start(webConf([`a ${A}`, `b ${B}`], { service: ["scheduler: dh"] }));
+    await machine.clock.advance(6_000);
+    const { memory } = machine.kernel;
+    const opened = Array.from({ length: 40 }, () => memory.open(WEB as never)!);
+    assert.ok(opened.includes(A as never));
+    const done = await daemon.wait(daemon.director.disable("web", "a", OPS, undefined));
+    assert.deepEqual(done, {
+      ok: true,
+      value: "scheduler dh refuses its share of new clients until its last connection has ended",
+    });
+    await machine.clock.advance(1_800_000);
+    assert.equal(await machine.weights(), `${A} 0, ${B} 100`, "for as long as somebody is connected");
+    for (const destination of opened) memory.release(WEB as never, destination);
+    await machine.clock.advance(10_000);
+    assert.equal(await machine.weights(), `${B} 100`);
+    assert.deepEqual(daemon.said("drift"), []);
+    await daemon.wait(daemon.director.enable("web", "a", OPS));
     assert.equal(await machine.weights(), BOTH_UP);
   });
 

@@ -24,7 +24,14 @@ const pool = (weights: readonly number[], given: Partial<Service> = {}): Service
 const context = (web: Service, drains: readonly Drain[] = [], down: readonly string[] = []): DrainContext => ({
   service: web,
   intent: { servers: new Map(), drains },
-  condition: ({ name }) => ({ ready: !down.includes(name), connections: 0, lingering: 0, idle: false, empty: false }),
+  condition: ({ name }) => ({
+    ready: !down.includes(name),
+    connections: 0,
+    lingering: 0,
+    idle: false,
+    empty: false,
+    ramping: false,
+  }),
   now: at(0),
   storable: true,
 });

@@ -6,7 +6,7 @@ import { type SettleLine, settleLines } from "../../src/director/settle.ts";
 import type { ServerVerdict } from "../../src/health/server.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { ServerKey, Service } from "../../src/model/service.ts";
-import type { EpochMs } from "../../src/model/time.ts";
+import type { EpochMs, MonotonicMs } from "../../src/model/time.ts";
 import { desired } from "../../src/policy/desired.ts";
 import { DEFAULT_DRAIN_POLICY, type Drain } from "../../src/policy/drain.ts";
 import { command } from "../../src/policy/drain-machine.ts";
@@ -17,7 +17,7 @@ import { at, drain, ended, key, shifting, type turns } from "../policy/drains.ts
 import { server, service } from "../support/services.ts";
 
 const UP: ServerVerdict = { kind: "no-check" };
-const READY = { ready: true, connections: 0, lingering: 0, idle: true, empty: true };
+const READY = { ready: true, connections: 0, lingering: 0, idle: true, empty: true, ramping: false };
 const NAMES = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"];
 const A = key(NAMES[0]!);
 const B = key(NAMES[1]!);
@@ -180,6 +180,8 @@ function weightsOf(web: Service, { drains, servers }: Intent): ReadonlyMap<Serve
     verdict: () => UP,
     expireQuiescentTemplate: true,
     actual: new Map(),
+    now: 0 as MonotonicMs,
+    before: () => undefined,
   });
   return new Map([...[...table.values()][0]!.destinations].map(([id, d]) => [id as string as ServerKey, d.weight]));
 }

@@ -6,8 +6,16 @@ import { ruleLine } from "../../src/ipvs/rules.ts";
 import type { IpvsTable } from "../../src/ipvs/table.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { RealServer, Service } from "../../src/model/service.ts";
-import type { EpochMs } from "../../src/model/time.ts";
-import { type Desired, decide, desired, isReady, sticksAtZero, type WeightRule } from "../../src/policy/desired.ts";
+import type { EpochMs, MonotonicMs } from "../../src/model/time.ts";
+import {
+  type Desired,
+  decide,
+  desired,
+  isReady,
+  type ServiceDecision,
+  sticksAtZero,
+  type WeightRule,
+} from "../../src/policy/desired.ts";
 import type { ServerIntent } from "../../src/policy/intent.ts";
 import { NO_INTENT, type ServiceIntent } from "../../src/policy/moves.ts";
 import { frontend, server, service } from "../support/services.ts";
@@ -217,6 +225,8 @@ function wanted(
     readonly intent?: ServiceIntent;
     readonly actual?: IpvsTable;
     readonly expire?: boolean;
+    readonly now?: MonotonicMs;
+    readonly before?: Pick<ServiceDecision, "quorum" | "failOpen">;
   } = {},
 ): Desired {
   return desired({
@@ -225,6 +235,8 @@ function wanted(
     verdict: (_: Service, s: RealServer) => given.verdicts?.[s.key as string] ?? UP,
     expireQuiescentTemplate: given.expire ?? false,
     actual: given.actual ?? new Map(),
+    now: given.now ?? mono(0),
+    before: () => given.before,
   });
 }
 
@@ -329,13 +341,33 @@ describe("taken out, where weight 0 would not keep clients away", () => {
   );
   const has = (result: Desired, name: string) => [...result.table.values()][0]!.destinations.has(name as never);
 
-  test("only the dead are: who is disabled, drained, held or a standby stays at 0 with its connections", () => {
-    for (const entry of [
-      { disabled: DISABLED },
-      { stateLost: LOST },
-      { weight: { ...said, value: 0, configured: 100 } },
-    ])
-      assert.ok(has(wanted([dh], { intent: intentFor({ [A]: entry }), actual: standing }), A));
+  test("only the dead are at once: who is held or a standby stays at 0 with its connections", () => {
+    assert.ok(has(wanted([dh], { intent: intentFor({ [A]: { stateLost: LOST } }), actual: standing }), A));
+    const standby = service([server("10.0.0.1:80 0"), server(B)], { scheduler: "dh" });
+    const result = wanted([standby], { actual: standing });
+    assert.ok(has(result, A));
+    assert.equal(result.removed.size, 0);
+  });
+
+  test("whom an operator put at 0 where his share is refused goes with his last connection, not before and not later", () => {
+    const ordered: readonly (readonly [name: string, intent: ServiceIntent])[] = [
+      ["disabled", intentFor({ [A]: { disabled: DISABLED } })],
+      ["weight 0", intentFor({ [A]: { weight: { ...said, value: 0, configured: 100 } } })],
+    ];
+    for (const [name, intent] of ordered) {
+      const result = wanted([dh], { intent, actual: standing });
+      assert.ok(!has(result, A), name);
+      assert.deepEqual([...result.removed], [[`tcp:192.0.2.10:80 ${A}`, Number.POSITIVE_INFINITY]], name);
+      assert.equal(result.takenOut.size, 0, "at once: its connections would be lost");
+      for (const given of [
+        { onFailure: "quiesce", scheduler: "dh" },
+        { scheduler: "mh", schedulerFlags: ["mh-fallback"] },
+        { scheduler: "wrr" },
+      ] as const) {
+        const other = wanted([service([server(A), server(B)], given)], { intent, actual: standing });
+        assert.ok(has(other, A) && other.removed.size === 0, `${name} ${JSON.stringify(given)}`);
+      }
+    }
   });
 
   test("disabling or holding a dead server does not put its entry back", () => {

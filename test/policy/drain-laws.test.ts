@@ -83,6 +83,7 @@ function seenBy(
       lingering: 0,
       idle: world.idle,
       empty: world.idle,
+      ramping: false,
     }),
     (_, participants) => {
       servers = participants;

@@ -103,6 +103,7 @@ function viewOf(world: World, now: number): DrainView {
       lingering: 0,
       idle: world.idle,
       empty: world.idle,
+      ramping: false,
     });
   }
   return { now: at(now), servers, serviceExists: world.service, storable: world.storable };

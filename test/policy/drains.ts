@@ -57,6 +57,7 @@ export function servers(...lines: readonly string[]): ReadonlyMap<ServerKey, Par
         lingering: count("lingering"),
         idle: rest.includes("idle"),
         empty: rest.includes("idle") && count("lingering") === 0,
+        ramping: rest.includes("ramping"),
       };
       return [key(name), participant];
     }),
