@@ -32,6 +32,11 @@ export const DEFAULTS = {
     source: "own choice",
   },
   "ipvs.drift": { value: "repair", reason: "the file is the truth", source: "own choice" },
+  "vips.withdraw": {
+    value: "false",
+    reason: "an address that goes takes its open connections along: that must be wanted",
+    source: "own choice",
+  },
   "state.directory": { value: "/var/lib/director", reason: "StateDirectory=director", source: "systemd.exec(5), FHS" },
   "control.socket": {
     value: "/run/director/control.sock",
@@ -49,6 +54,16 @@ export const DEFAULTS = {
   "reload.max_removed": {
     value: "50%",
     reason: "a template that rendered half of its input is the usual accident",
+    source: "own choice",
+  },
+  "hook.timeout": {
+    value: "10s",
+    reason: "a mail or a request takes one; longer means it hangs",
+    source: "own choice",
+  },
+  "hook.queue": {
+    value: "1000",
+    reason: "every server of a large pool at once, twice; some 500 KB at most",
     source: "own choice",
   },
   "service.protocol": { value: "tcp", reason: "by far the most usual", source: "own choice" },
@@ -82,6 +97,12 @@ export const DEFAULTS = {
   },
   "server.weight": { value: "100", reason: "shares then read as percentages of one server", source: "own choice" },
   "server.forward": { value: "masquerade", reason: "needs nothing to be set up on the servers", source: "own choice" },
+  "server.max_connections": { value: "0", reason: "no limit", source: "ipvsadm(8), --u-threshold" },
+  "server.min_connections": {
+    value: "0",
+    reason: "three quarters of max_connections",
+    source: "ipvsadm(8), --l-threshold; ip_vs_unbind_dest",
+  },
   "tunnel.type": { value: "ipip", reason: "what a plain tunnel is", source: "ipvsadm(8), --tun-type" },
   "tunnel.checksum": { value: "none", reason: "what the tool does unasked", source: "ipvsadm(8), --tun-nocsum" },
   "check.type": { value: "tcp", reason: "asks for nothing but a listener", source: "own choice" },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defaultText } from "./defaults.ts";
-import { hostName, interfaceName, listenEndpoint, socketPath } from "./field-scalars.ts";
-import { absolutePath, durationFrom, integer, octalMode, oneOf, share, text } from "./scalars.ts";
+import { hostName, interfaceName, listenEndpoint, socketPath, wholeSeconds } from "./field-scalars.ts";
+import { absolutePath, bool, durationFrom, integer, octalMode, oneOf, share, text } from "./scalars.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -29,11 +29,35 @@ export const globalKeys = {
         .prefault(defaultText("ipvs.drift"))
         .describe("What someone else changed in our services"),
       sync: z
-        .strictObject({ role: oneOf("master", "backup"), interface: interfaceName, id: integer(0, 255) })
+        .strictObject({
+          role: oneOf("master", "backup", "both").describe(
+            "Send connections to the other machines, take theirs, or both",
+          ),
+          interface: interfaceName,
+          id: integer(0, 255).describe("Machines that have the same take each other's connections"),
+        })
         .optional()
         .describe("The kernel's connection sync daemon"),
+      timeouts: z
+        .strictObject({
+          tcp: wholeSeconds.optional().describe("Of an established connection, 1s to 31 days"),
+          tcp_fin: wholeSeconds.optional().describe("Of one that is closing"),
+          udp: wholeSeconds.optional().describe("Of a flow of datagrams"),
+        })
+        .refine((given) => Object.keys(given).length > 0, { error: "give at least one of tcp, tcp_fin and udp" })
+        .optional()
+        .describe("How long the kernel keeps silent connections; what is left out stays as it is"),
     })
     .prefault({}),
+  vips: z
+    .strictObject({
+      device: interfaceName.describe("A dummy interface, made where there is none of that name"),
+      withdraw: bool
+        .prefault(defaultText("vips.withdraw"))
+        .describe("Take an address off while no service of it has its quorum"),
+    })
+    .optional()
+    .describe("Keep the virtual services' addresses on an interface of this machine"),
   state: z
     .strictObject({ directory: absolutePath.prefault(defaultText("state.directory")) })
     .prefault({})

@@ -1,20 +1,17 @@
 import { formatEndpoint } from "../model/address.ts";
-import type { Config } from "../model/config.ts";
-import { NOT_YET, NOT_YET_WORDS } from "./not-yet.ts";
+import type { Config, Timeouts } from "../model/config.ts";
 import type { Problems } from "./problems.ts";
 import type { FileKeys } from "./schema.ts";
 import { atKey, child, type MapNode } from "./tree.ts";
 
 /** Everything but the services, from the typed keys of the main file. */
-export function globalsOf(keys: FileKeys, main: MapNode, problems: Problems): Omit<Config, "services"> {
+export function globalsOf(keys: FileKeys, main: MapNode, problems: Problems): Omit<Config, "services" | "hooks"> {
   const { ipvs, state, control, http, log, reload } = keys;
-  const ipvsNode = child(main, "ipvs");
-  for (const [key, used] of Object.entries(NOT_YET.ipvs))
-    if (used(ipvs) && ipvsNode?.kind === "map") problems.warning(atKey(ipvsNode, key), NOT_YET_WORDS);
   twoSockets(control, main, problems);
   listenOnce(http, main, problems);
   return {
-    ipvs: { ...ipvs, sync: ipvs.sync },
+    ipvs: { ...ipvs, sync: ipvs.sync, timeouts: ipvs.timeouts && timeoutsOf(ipvs.timeouts) },
+    vips: keys.vips,
     state,
     control: {
       socket: control.socket,
@@ -26,6 +23,11 @@ export function globalsOf(keys: FileKeys, main: MapNode, problems: Problems): Om
     log,
     reload: { maxRemoved: reload.max_removed },
   };
+}
+
+function timeoutsOf({ tcp, tcp_fin, udp }: NonNullable<FileKeys["ipvs"]["timeouts"]>): Timeouts {
+  const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
+  return { tcp: seconds(tcp), tcpFin: seconds(tcp_fin), udp: seconds(udp) };
 }
 
 function twoSockets({ socket, read_only }: FileKeys["control"], main: MapNode, problems: Problems): void {

@@ -4,10 +4,12 @@ import { serviceKey } from "../model/service.ts";
 import { type CheckReader, checkReader, type ProbeTypes } from "./checks.ts";
 import { frontendWords } from "./frontends.ts";
 import { globalsOf } from "./globals.ts";
+import { hooksOf } from "./hooks.ts";
 import { collectPools, itemsOf, lookAtDefaults } from "./pools.ts";
 import { collectProblems, type Problems } from "./problems.ts";
 import { fileSchema, includedFileSchema } from "./schema.ts";
 import { readService, type Surroundings, type WrittenService } from "./service.ts";
+import { warnOfMixedFamilies } from "./sync.ts";
 import { type At, child, type MapNode, type Node, scalarText, spot } from "./tree.ts";
 import { quoted, typed } from "./typed.ts";
 import { readTree } from "./yaml-tree.ts";
@@ -95,8 +97,15 @@ function build(trees: readonly Node[], env: ConfigEnvironment, problems: Problem
   const { additions = [] } = env;
   const services = readServices(files, { defaults, pools, reader, problems, additions });
   pools.look(defaults, reader);
+  const hooks = hooksOf(main, files, problems);
   if (keys === undefined || main === undefined) return undefined;
-  return { ...globalsOf(keys, main, problems), services: services.map((written) => written.service) };
+  const built = services.map((written) => written.service);
+  warnOfMixedFamilies(keys.ipvs.sync, built, main, problems);
+  return {
+    ...globalsOf(keys, main, problems),
+    hooks,
+    services: built,
+  };
 }
 
 function rootMap(tree: Node, problems: Problems): MapNode | undefined {
@@ -154,11 +163,13 @@ function uniqueFrontends(
   taken: Map<string, { readonly by: string; readonly at: At }>,
   problems: Problems,
 ): void {
+  // Of a range of ports the first that is taken says enough.
+  const told = new Set<At>();
   for (const { frontend, at } of frontends) {
     const key = serviceKey(frontend);
     const first = taken.get(key);
     if (first === undefined) taken.set(key, { by: service.name, at });
-    else
+    else if (!told.has(at) && told.add(at))
       problems.error(
         at,
         `${frontendWords(frontend)} belongs to service ${quoted(first.by)} already, at ${spot(first.at)}`,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ProbeTypes } from "./checks.ts";
 import { globalKeys } from "./global-keys.ts";
+import { hookSchema } from "./hook-keys.ts";
 import { bool, text } from "./scalars.ts";
 import { checkSchema, defaultsSchema, poolSchema, serverSchema, serviceSchema } from "./service-keys.ts";
 
@@ -24,6 +25,11 @@ const sections = {
 export const fileSchema = z.strictObject({
   include: z.array(text).optional().describe("Files with further pools and services, relative to this one"),
   ...globalKeys,
+  hooks: z
+    .unknown()
+    .meta({ type: "array", items: { $ref: "#/$defs/hook" } })
+    .optional()
+    .describe("Scripts and webhooks that are told of events"),
   defaults: z.unknown().meta({ $ref: "#/$defs/defaults" }).optional(),
   ...sections,
 });
@@ -41,6 +47,7 @@ export function jsonSchema(probeTypes: ProbeTypes): Json {
   const sections = { server: serverSchema, service: serviceSchema, pool: poolSchema, defaults: defaultsSchema };
   const $defs: Record<string, Json> = { check: { anyOf: [{ const: "none" }, { $ref: "#/$defs/checkMap" }] }, checkMap };
   for (const [name, schema] of Object.entries(sections)) $defs[name] = mayInherit(json(schema));
+  $defs.hook = json(hookSchema);
   $defs.server = { ...$defs.server, required: ["address"] };
   $defs.service = { ...$defs.service, required: ["name"] };
   return { ...json(fileSchema), title: "director.conf", $defs };

@@ -1,6 +1,19 @@
 import type { Endpoint } from "./address.ts";
+import type { Hook } from "./hook.ts";
 import type { Service } from "./service.ts";
 import type { Millis } from "./time.ts";
+
+export interface SyncSettings {
+  readonly role: "master" | "backup" | "both";
+  readonly interface: string;
+  readonly id: number;
+}
+
+export interface Timeouts {
+  readonly tcp: number | undefined;
+  readonly tcpFin: number | undefined;
+  readonly udp: number | undefined;
+}
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -14,8 +27,13 @@ export interface Config {
     readonly timeout: Millis;
     readonly resync: Millis;
     readonly drift: "repair" | "report";
-    readonly sync: { readonly role: "master" | "backup"; readonly interface: string; readonly id: number } | undefined;
+    /** undefined: whatever runs is left alone. `id` 0 to 255. */
+    readonly sync: SyncSettings | undefined;
+    /** In seconds, 1 to 2678400 (31 days), as ipvsadm accepts; what is undefined is left as it is. */
+    readonly timeouts: Timeouts | undefined;
   };
+  /** Where the services' addresses are kept; undefined: nowhere, somebody else does that. */
+  readonly vips: { readonly device: string; readonly withdraw: boolean } | undefined;
   readonly state: { readonly directory: string };
   readonly control: {
     readonly socket: string;
@@ -29,6 +47,7 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly format: "auto" | "journal" | "text" | "json" };
   /** 0 to 1: the share of the services, or of one service's configured weight, that a reload may take away unforced. */
   readonly reload: { readonly maxRemoved: number };
+  readonly hooks: readonly Hook[];
   readonly services: readonly Service[];
 }
 
