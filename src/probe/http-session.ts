@@ -13,13 +13,18 @@ export interface SessionEvents {
   phase(phase: Phase): void;
   /** There is no connection. */
   unconnected(outcome: ProbeOutcome): void;
-  /** The status of the final reply; 1xx are passed over. */
-  status(status: number): void;
+  /** The status and fields of the final reply; 1xx are passed over. */
+  status(status: number, fields: HttpFields): void;
   data(chunk: Buffer): void;
+  /** The fields after the body, if there are any; of HTTP/2 only. */
+  trailers(fields: HttpFields): void;
   end(): void;
   /** The connection stood, and then something went wrong. */
   error(error: Error): void;
 }
+
+/** By names in lower case. */
+export type HttpFields = Readonly<Record<string, string | string[] | undefined>>;
 
 /** What is asked. */
 export interface HttpRequest {
@@ -91,10 +96,10 @@ export function createSession(
     onResponseStarted() {
       if (!discarded) events.phase("reading the headers");
     },
-    onResponseStart(_controller, status) {
+    onResponseStart(_controller, status, fields) {
       if (discarded || status < 200) return;
       events.phase("reading the body");
-      events.status(status);
+      events.status(status, fields);
     },
     onResponseData(_controller, chunk) {
       if (!discarded) events.data(chunk);

@@ -4,18 +4,10 @@ import { type Bounded, createBounded, LIMIT_WORDS } from "./bounded.ts";
 import { formatSize, formatStatus, type HttpOptions } from "./http-options.ts";
 import { jsonJudge } from "./json-expect.ts";
 import { fail, inconclusive } from "./outcome.ts";
+import type { Judge } from "./requests.ts";
 
 /** What a reply says about the server. */
-export interface Verdict {
-  /** Whether the body has to be kept for `body`. */
-  readonly needsBody: boolean;
-  /** The failure, if the status alone is one. */
-  status(status: number): ProbeOutcome | undefined;
-  /** Of a reply whose status is right; `whole` is false if the body was longer than `max_body`. */
-  body(status: number, body: Buffer, whole: boolean): ProbeOutcome;
-}
-
-export function verdict({ expect, max_body }: Pick<HttpOptions, "expect" | "max_body">): Verdict {
+export function verdict({ expect, max_body }: Pick<HttpOptions, "expect" | "max_body">): Judge {
   const wanted = expect.status.map(formatStatus).join(", ");
   const trouble = expect.body && remembering(bodyJudge(expect.body, formatSize(max_body)));
   const passes = new Map<number, ProbeOutcome>();
