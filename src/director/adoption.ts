@@ -28,6 +28,8 @@ export function heldQuiesced(
         message: `${service.name} ${server.name}: held at weight 0: the kernel has it at 0 and director has no record of why; \`director enable ${service.name} ${server.name}\` lets it serve`,
         service: service.name,
         server: server.name,
+        address: server.key,
+        to: "held",
         reason: "state-lost",
       });
     }

@@ -243,7 +243,14 @@ export function createDirector(options: DirectorOptions) {
     const passed = batch.filter((t) => t.firstPass).map((t) => t.record.spec.key);
     const before = beliefs;
     if (passed.length > 0) believe(proven(beliefs, config, new Set(passed)));
-    for (const event of [...provenWords(before, beliefs, config), ...checkWords(batch, config)]) record(event);
+    const first = new Map(batch.toReversed().map((t) => [t.record.spec.key, t.from]));
+    const stateBefore = (key: string) => {
+      const [check, state] = [stateOf(key), first.get(key)];
+      return check && state ? { ...check, state } : check;
+    };
+    const was = (service: Service, server: RealServer) => verdictOf(service, server, before, stateBefore);
+    const words = checkWords(batch, config, { was, is: verdict });
+    for (const event of [...provenWords(before, beliefs, config), ...words]) record(event);
     reconciler.wake();
   }
 
@@ -304,6 +311,7 @@ export function createDirector(options: DirectorOptions) {
       service: drain.serviceName,
       drain: drain.id,
       to: drain.phase.kind,
+      ...("text" in drain.phase ? { reason: drain.phase.text } : {}),
       ...(actor === undefined ? {} : { actor }),
     });
   }
@@ -321,8 +329,11 @@ export function createDirector(options: DirectorOptions) {
       { evenUnsaved: true },
     );
     if (!ended) return;
-    const message = `${serviceWith(config, services)?.name ?? services[0]} ${server}: enabled again, its time is over`;
-    record({ kind: "admin", severity: "info", message, to: "enabled" });
+    const service = serviceWith(config, services);
+    const message = `${service?.name ?? services[0]} ${server}: enabled again, its time is over`;
+    const name = service?.servers.find((s) => s.key === server)?.name;
+    const whose = { service: service?.name ?? services[0]!, server: name ?? server, address: server };
+    record({ kind: "admin", severity: "info", message, to: "enabled", ...whose });
     reconciler.wake();
   }
 
@@ -350,7 +361,8 @@ export function createDirector(options: DirectorOptions) {
     for (const freeze of over) {
       thawing.add(freeze);
       const message = `${freeze.serviceName ?? "everything"}: thawed, its time is over`;
-      record({ kind: "admin", severity: "info", message, to: "thawed" });
+      const whose = freeze.serviceName === undefined ? {} : { service: freeze.serviceName };
+      record({ kind: "admin", severity: "info", message, to: "thawed", ...whose });
     }
     if (over.length > 0) {
       const drop = (intent: Intent) => ok({ ...intent, bootId, freezes: inForce(intent, now.epoch) });

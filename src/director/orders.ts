@@ -100,8 +100,10 @@ export function createOrders(director: OrderContext) {
       message: `${service.name} ${server.name}: ${words} by ${order.actor}${order.reason === undefined ? "" : `: ${order.reason}`}`,
       service: service.name,
       server: server.name,
+      address: server.key,
       actor: order.actor,
-      to: words,
+      // `weight 30` and `weight as configured (100)` are one thing to programs.
+      to: words.split(" ")[0]!,
       ...(order.reason === undefined ? {} : { reason: order.reason }),
     });
     await director.settled();
@@ -191,6 +193,7 @@ export function createOrders(director: OrderContext) {
         kind: "admin",
         severity: "warning",
         message: `intent replaced by ${order.actor}`,
+        to: "intent",
         actor: order.actor,
       });
       await director.settled();

@@ -79,6 +79,7 @@ function changed(change: IpvsChange, find: Find, view: ReconcilerView): NewEvent
     severity: "info" as const,
     ...(service ? { service: service.name } : {}),
     ...(server ? { server: server.name } : {}),
+    ...(destination === undefined ? {} : { address: server?.key ?? destination }),
     ...(decision ? { reason: decision.rule } : {}),
   };
   switch (change.op) {
@@ -130,6 +131,8 @@ function drifted(item: Drift, verdict: DriftVerdict, find: Find): NewEvent {
     kind: "drift",
     ...(service ? { service: service.name } : {}),
     ...(server ? { server: server.name } : {}),
+    ...(item.destination === undefined ? {} : { address: server?.key ?? item.destination }),
+    to: verdict,
   };
   const what = `somebody else ${deed(item.repair)}`;
   switch (verdict) {

@@ -1,21 +1,12 @@
 /** Every kind of event there is, and the words its `to` may have; `number`: weights; nothing: events of this kind have no `to`. What is recorded must
  *  stand here (tests hold the daemon to it): hooks are chosen by these words, and a mistyped one is to be told from a right one. */
 export const EVENT_WORDS: Readonly<Record<string, readonly string[] | "number">> = {
-  server: ["up", "down"],
-  service: [
-    "quorum-lost",
-    "quorum-regained",
-    "sorry-server",
-    "sorry-server-left",
-    "sorry-server-down",
-    "fail-open",
-    "fail-open-left",
-  ],
+  server: ["up", "down", "ready", "drain", "maint"],
+  service: ["quorum-lost", "quorum-regained", "sorry-server", "real-servers", "fail-open", "by-checks"],
   drain: ["pending", "shifting", "paused", "draining", "done", "rolled-back", "aborted", "failed"],
-  freeze: ["frozen", "thawed"],
   drift: ["repaired", "reported", "fight"],
   reload: ["done", "refused"],
-  admin: ["enabled", "disabled", "weight", "undrained", "held", "intent"],
+  admin: ["enabled", "disabled", "weight", "frozen", "thawed", "held", "intent"],
   check: ["up", "down", "unchecked", "checked", "proven"],
   weight: "number",
   reconcile: [],

@@ -7,6 +7,7 @@ import type { IpvsChange, IpvsTable } from "../../src/ipvs/table.ts";
 import type { ApplyReport, KernelTable } from "../../src/kernel/kernel-table.ts";
 import { type MemoryTable, memoryTable } from "../../src/kernel/memory.ts";
 import type { Config } from "../../src/model/config.ts";
+import { isKnownEvent } from "../../src/model/event-words.ts";
 import { err } from "../../src/model/result.ts";
 import type { ServiceKey } from "../../src/model/service.ts";
 import type { Millis, MonotonicMs } from "../../src/model/time.ts";
@@ -187,6 +188,8 @@ function createDaemon(
 ): Daemon {
   let passes = 0;
   const events = createEventLog(() => clock.now().epoch);
+  // Hooks are chosen by these words.
+  events.follow((event) => assert.ok(isKnownEvent(event), `not in src/model/event-words.ts: ${JSON.stringify(event)}`));
   const life = lifeOn(clock);
   const { living } = life;
   const options: DirectorOptions = {
