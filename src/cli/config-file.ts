@@ -9,6 +9,7 @@ import {
 } from "../config/parse.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { probeTypes } from "../probe/registry.ts";
+import { programPath } from "../runtime/unprivileged.ts";
 import { readText, trouble } from "./files.ts";
 
 /** Where the file is looked for when none is named. */
@@ -56,6 +57,7 @@ export function refused(file: string, message: string): ParsedConfig {
 export function environmentIn(baseDir: string, onRead: (source: ConfigSource) => void = () => {}): ConfigEnvironment {
   return {
     probeTypes,
+    runnable: (path) => programPath(path) !== undefined,
     readInclude(pattern) {
       const files = matching(pattern, baseDir);
       if (!files.ok) return files;

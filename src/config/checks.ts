@@ -36,8 +36,9 @@ function optionKeys(type: ProbeType): ReadonlySet<string> {
   return keys;
 }
 
-/** Reads checks. What many servers inherit is one node and read once. */
-export function checkReader(types: ProbeTypes, problems: Problems) {
+/** Reads checks. What many servers inherit is one node and read once.
+ *  @param runnable whether a program may be run here; left out: nobody looks */
+export function checkReader(types: ProbeTypes, problems: Problems, runnable?: (path: string) => boolean) {
   const done = new Map<MapNode, ReadCheck | undefined>();
 
   function read(node: MapNode, extent: Extent): ReadCheck | undefined {
@@ -61,7 +62,14 @@ export function checkReader(types: ProbeTypes, problems: Problems) {
     const own = pick(node, (key) => known.has(key) && !COMMON.has(key));
     const options = typed(type.options, own, problems, extent);
     if (keys === undefined || options === undefined) return undefined;
-    return extent === "whole" ? timed({ node, type, keys: keys.value, options: options.value }, problems) : undefined;
+    if (extent === "part") return undefined;
+    for (const path of runnable ? (type.programs?.(options.value) ?? []) : [])
+      if (!runnable?.(path))
+        problems.warning(
+          atKey(node, "command"),
+          `${path} is not there, or cannot be run: as long as that is so nothing is checked`,
+        );
+    return timed({ node, type, keys: keys.value, options: options.value }, problems);
   }
 
   function unknownKeyWords(key: string, type: ProbeType): string {
@@ -129,8 +137,9 @@ export function checkSpec(check: ReadCheck, server: CheckedServer, problems: Pro
     isBelow(check.node.at, server.service.at)
       ? atKey(check.node, key)
       : within(within(server.service.at, "check"), key);
-  const port = keys.port ?? server.probePort;
-  if (port === undefined) problems.error(at("port"), `missing: ${server.whyPort}, so say which port to probe`);
+  const port = keys.port ?? (type.advisory ? undefined : server.probePort);
+  const whyPort = type.advisory ? `an ${type.name} listens at a port of its own` : server.whyPort;
+  if (port === undefined) problems.error(at("port"), `missing: ${whyPort}, so say which port to probe`);
   const address = keys.address ?? server.address;
   const source = keys.source;
   if (source !== undefined && source.family !== address.family)

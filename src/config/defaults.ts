@@ -90,6 +90,22 @@ export const DEFAULTS = {
     reason: "sending clients to failed servers must be a decision",
     source: "own choice",
   },
+  "service.flap.count": { value: "5", reason: "a restart or two are no flapping", source: "own choice" },
+  "service.flap.within": {
+    value: "10m",
+    reason: "five outages an hour are an operator's business",
+    source: "own choice",
+  },
+  "service.flap.hold": {
+    value: "5m",
+    reason: "long enough to look after it, short enough to forgive",
+    source: "own choice",
+  },
+  "service.flap.max": {
+    value: "1h",
+    reason: "as long as routers keep a flapping route away",
+    source: "RFC 2439, suppressed for up to an hour",
+  },
   "service.removal_grace": {
     value: "10m",
     reason: "time for connections to end before an entry is deleted under them",

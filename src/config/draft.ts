@@ -1,7 +1,8 @@
-import type { Forwarding, Protocol } from "../model/service.ts";
+import type { ConnectionLimits, Forwarding, Protocol } from "../model/service.ts";
 import { type CheckReader, missingCheckWords, type ReadCheck } from "./checks.ts";
 import { forwardingOf } from "./forwarding.ts";
 import { descend, type Inherited, saysType, unsaidCheck } from "./inherit.ts";
+import { limitsOf } from "./limits.ts";
 import type { Problems } from "./problems.ts";
 import { type ServerKeys, serverSchema } from "./service-keys.ts";
 import { type At, atKey, type MapNode, merge, type Node, pick, within } from "./tree.ts";
@@ -12,6 +13,7 @@ export interface ServerDraft {
   readonly node: MapNode;
   readonly keys: ServerKeys;
   readonly forwarding: Forwarding;
+  readonly limits: ConnectionLimits | undefined;
   /** The server's own port, in its address or beside it. */
   readonly ownPort: number | undefined;
   readonly portAt: At;
@@ -30,7 +32,7 @@ export interface Above {
   readonly protocol: Protocol | undefined;
 }
 
-const INHERITED = new Set(["weight", "forward", "tunnel"]);
+const INHERITED = new Set(["weight", "forward", "tunnel", "max_connections", "min_connections"]);
 
 export function aboveServers(merged: MapNode, checks: Inherited, protocol: Protocol | undefined): Above {
   const base = pick(merged, (key) => INHERITED.has(key));
@@ -53,8 +55,9 @@ export function draftServer(
   const checks = readChecks(descend(above.checks, item, problems), above, reader, problems);
   if (keys === undefined) return undefined;
   const forwarding = forwardingOf(keys, node, item, problems);
+  const limits = limitsOf(keys, node, item, problems);
   const port = ownPort(keys, node, problems);
-  return forwarding && checks && { node, keys, forwarding, ...port, checks };
+  return forwarding && checks && { node, keys, forwarding, limits, ...port, checks };
 }
 
 /** The port in the address or beside it, and where it stands. */
@@ -94,6 +97,12 @@ function readChecks(
     );
     return undefined;
   });
+  const [first] = read;
+  if (first && read.every((check) => check?.type.advisory))
+    problems.warning(
+      first.node.at,
+      `an ${first.type.name} alone does not tell when its server is dead: add another check`,
+    );
   return read.every((check) => check !== undefined) ? read : undefined;
 }
 

@@ -5,7 +5,7 @@ import type { Config, Timeouts } from "../model/config.ts";
 import type { Hook, HookAction } from "../model/hook.ts";
 import { portRuns } from "../model/port-runs.ts";
 import type { CheckSpec } from "../model/probe.ts";
-import type { Forwarding, Frontend, Persistence, RealServer, Service } from "../model/service.ts";
+import type { FlapDamping, Forwarding, Frontend, Persistence, RealServer, Service } from "../model/service.ts";
 import { formatDuration } from "../model/time.ts";
 import { writtenRange } from "./addresses.ts";
 import type { ProbeTypes } from "./checks.ts";
@@ -109,6 +109,7 @@ function serviceTree(service: Service, probeTypes: ProbeTypes): Tree {
     },
     fail_open: service.failOpen,
     slow_start: service.slowStart === undefined ? undefined : formatDuration(service.slowStart),
+    flap: service.flap && flapTree(service.flap),
     removal_grace: formatDuration(service.removalGrace),
     allow_empty: service.servers.length === 0 ? "true" : undefined,
     servers: service.servers.map((server) => serverTree(server, probeTypes)),
@@ -129,6 +130,15 @@ function frontendsTree(frontends: readonly Frontend[]): { readonly [key: string]
   }
   if (mark === undefined) return { vips, protocol };
   return { fwmark: String(mark.mark), family: frontends.length > 1 ? undefined : `ipv${mark.family}` };
+}
+
+function flapTree({ count, within, hold, max }: FlapDamping): Tree {
+  return {
+    count: String(count),
+    within: formatDuration(within),
+    hold: formatDuration(hold),
+    max: formatDuration(max),
+  };
 }
 
 function persistenceTree({ timeoutSec, prefix, engine }: Persistence): Tree {

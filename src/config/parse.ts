@@ -28,6 +28,8 @@ export interface ConfigEnvironment {
   readonly probeTypes: ProbeTypes;
   /** The files that match one pattern of `include`, relative to the file `from`, in a stable order; or why they cannot be read. */
   readonly readInclude: (pattern: string, from: string) => Result<readonly ConfigSource[], string>;
+  /** Whether a program that the file names is there and may be run; left out: nobody looks. */
+  readonly runnable?: (path: string) => boolean;
   /** Servers that no file has (yet), with weight 0 and everything else as the service gives it. */
   readonly additions?: readonly Addition[];
 }
@@ -92,7 +94,7 @@ function build(trees: readonly Node[], env: ConfigEnvironment, problems: Problem
   const files = [main, ...included].filter((file) => file !== undefined);
   const pools = collectPools(problems);
   for (const file of files) pools.add(file);
-  const reader = checkReader(env.probeTypes, problems);
+  const reader = checkReader(env.probeTypes, problems, env.runnable);
   const defaults = defaultsOf(main, reader, problems);
   const { additions = [] } = env;
   const services = readServices(files, { defaults, pools, reader, problems, additions });

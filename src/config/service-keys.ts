@@ -107,6 +107,20 @@ const forServers = {
   checks,
 };
 
+const flap = z
+  .strictObject({
+    count: integer(2, 100)
+      .prefault(defaultText("service.flap.count"))
+      .describe("A server that goes down this many times"),
+    within: durationFrom(SECOND, DAY).prefault(defaultText("service.flap.within")).describe("in this time"),
+    hold: durationFrom(SECOND, DAY)
+      .prefault(defaultText("service.flap.hold"))
+      .describe("is kept down for this long, twice as long each further time"),
+    max: durationFrom(SECOND, DAY).prefault(defaultText("service.flap.max")).describe("and this long at most"),
+  })
+  .refine(({ hold, max }) => hold <= max, { error: "may not be below hold", path: ["max"] })
+  .describe("Keeps a server that comes and goes away, as long as others serve");
+
 /** What may stand in defaults, pools and services alike. */
 const shared = {
   ...forServers,
@@ -128,6 +142,7 @@ const shared = {
   sorry_server: noneOr(sorryServerSchema, "expected a map").optional(),
   fail_open: oneOf("never", "all-down").prefault(defaultText("service.fail_open")),
   slow_start: noneOr(durationFrom(SECOND, DAY), "expected a duration such as 500ms, 10s or 5m").optional(),
+  flap: noneOr(flap, "expected a map").optional(),
   removal_grace: durationFrom(0, 7 * DAY).prefault(defaultText("service.removal_grace")),
 };
 

@@ -106,6 +106,7 @@ function assemble(parts: Parts, problems: Problems): WrittenService | undefined 
     sorryServer,
     failOpen: keys.fail_open,
     slowStart: keys.slow_start === "none" ? undefined : keys.slow_start,
+    ...(typeof keys.flap === "object" && { flap: keys.flap }),
     removalGrace: keys.removal_grace,
     servers,
   };

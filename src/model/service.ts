@@ -54,6 +54,16 @@ export type QuorumMark =
   | { readonly kind: "servers"; readonly count: number }
   | { readonly kind: "weight"; readonly share: number };
 
+/** A server that goes down `count` times within `within` may come up again only after `hold`, twice as long each time it does so again, `max` at most. */
+export interface FlapDamping {
+  /** 2 or more. */
+  readonly count: number;
+  readonly within: Millis;
+  readonly hold: Millis;
+  /** Not below `hold`. */
+  readonly max: Millis;
+}
+
 /** One entry of `services:`: every frontend has the same pool, the same verdicts and the same drain. */
 export interface Service {
   readonly name: string;
@@ -72,6 +82,8 @@ export interface Service {
   readonly sorryServer: RealServer | undefined;
   readonly failOpen: "never" | "all-down";
   readonly slowStart: Millis | undefined;
+  /** undefined: none. */
+  readonly flap?: FlapDamping | undefined;
   readonly removalGrace: Millis;
   readonly servers: readonly RealServer[];
 }

@@ -124,6 +124,8 @@ describe("defaults", () => {
   const [check] = server!.checks;
   const [hook] = configOf(`hooks: [{ on: [all], command: [/bin/true] }]\n${ONE}`).hooks;
 
+  const { flap } = configOf(ONE.replace("name: web", "name: web, flap: {}")).services[0]!;
+
   /** What the table of defaults promises, as it shows in the configuration. */
   const shown: Readonly<Record<keyof typeof DEFAULTS, string>> = {
     "ipvs.mode": config.ipvs.mode,
@@ -150,6 +152,10 @@ describe("defaults", () => {
     "service.quorum.up": String(service!.quorum.up.kind === "servers" && service!.quorum.up.count),
     "service.quorum.down": String(service!.quorum.down.kind === "servers" && service!.quorum.down.count),
     "service.fail_open": service!.failOpen,
+    "service.flap.count": String(flap!.count),
+    "service.flap.within": formatDuration(flap!.within),
+    "service.flap.hold": formatDuration(flap!.hold),
+    "service.flap.max": formatDuration(flap!.max),
     "service.removal_grace": formatDuration(service!.removalGrace),
     "server.weight": String(server!.weight),
     "server.max_connections": String(server!.limits?.upper ?? 0),
@@ -178,8 +184,8 @@ describe("defaults", () => {
       [config.http, config.control.group, config.control.readOnly, config.ipvs.sync, config.ipvs.timeouts, config.vips],
       [undefined, undefined, undefined, undefined, undefined, undefined],
     );
-    const { persistence, sorryServer, slowStart } = service!;
-    assert.deepEqual([persistence, sorryServer, slowStart], [undefined, undefined, undefined]);
+    const { persistence, sorryServer, slowStart, flap } = service!;
+    assert.deepEqual([persistence, sorryServer, slowStart, flap], [undefined, undefined, undefined, undefined]);
   });
 
   test("a short interval shortens the fast one", () => {
@@ -305,10 +311,10 @@ services:
   });
 
   test("none switches off what defaults switched on", () => {
-    const file = `defaults: { persistence: { timeout: 1m }, slow_start: 30s }
-services: [{ name: a, vip: '192.0.2.1:80', persistence: none, slow_start: none, servers: [{ address: 10.0.0.1 }] }]`;
+    const file = `defaults: { persistence: { timeout: 1m }, slow_start: 30s, flap: { count: 3 } }
+services: [{ name: a, vip: '192.0.2.1:80', persistence: none, slow_start: none, flap: none, servers: [{ address: 10.0.0.1 }] }]`;
     const [service] = configOf(file).services;
-    assert.deepEqual([service!.persistence, service!.slowStart], [undefined, undefined]);
+    assert.deepEqual([service!.persistence, service!.slowStart, service!.flap], [undefined, undefined, undefined]);
   });
 
   test("one-packet scheduling and the sip engine are for UDP and for marks", () => {

@@ -77,6 +77,14 @@ const https = fc.record({
   sni: maybe(fc.constant("a.example")),
 });
 
+const exec = fc.record({
+  type: fc.constant("exec"),
+  command: fc.tuple(fc.constantFrom("/bin/true", "/usr/lib/a b"), line, fc.constantFrom("{address}", "", "~")),
+  dynamic_weight: maybe(bool),
+  env: maybe(fc.constantFrom({ KEY: "value" }, { A_B: "", C: "null" })),
+});
+const agent = fc.record({ type: fc.constant("agent"), send: maybe(payload), port });
+
 const timings = fc.record({
   interval: maybe(duration(1000, 60_000)),
   timeout: maybe(duration(10, 10_000)),
@@ -89,7 +97,12 @@ const timings = fc.record({
 function check(types: fc.Arbitrary<object>, withPort: boolean): fc.Arbitrary<object> {
   return fc
     .tuple(types, timings, withPort ? port : maybe(port), maybe(fc.constantFrom("10.9.9.9", "10.8.8.8")), fc.boolean())
-    .map(([type, pace, at, address, asked]) => ({ ...type, ...pace, port: at, ...(asked ? { address } : {}) }));
+    .map(([type, pace, at, address, asked]) => ({
+      ...type,
+      ...pace,
+      ...(at !== undefined && { port: at }),
+      ...(asked ? { address } : {}),
+    }));
 }
 
 interface Kind {
@@ -101,7 +114,7 @@ interface Kind {
 
 /** `checks` with the same probe twice are a mistake, so a list holds different ports. */
 function checking(kind: Kind): fc.Arbitrary<object> {
-  const types = fc.oneof(tcp, udp(kind.quiet), ...(kind.protocol === "udp" ? [] : [http, https]));
+  const types = fc.oneof(tcp, udp(kind.quiet), exec, agent, ...(kind.protocol === "udp" ? [] : [http, https]));
   const one = check(types, kind.marked || kind.forward !== "masquerade" || kind.protocol === "sctp");
   return fc.oneof(
     { weight: 5, arbitrary: one.map((c) => ({ check: c })) },
@@ -126,14 +139,18 @@ const labels = fc.dictionary(fc.stringMatching(/^[a-z][\w.-]{0,6}$/), line, { ma
 function servers(kind: Kind, service: number): fc.Arbitrary<readonly object[]> {
   const server = fc.record({
     weight: maybe(fc.integer({ min: 0, max: 65_535 })),
+    limits: maybe(
+      fc.constantFrom({ max_connections: 0 }, { max_connections: 9, min_connections: 9 }, { max_connections: 8 }),
+    ),
     labels: maybe(labels),
     port: maybe(port),
     named: fc.boolean(),
     own: maybe(checking(kind)),
   });
   return fc.array(server, { maxLength: 4 }).map((list) =>
-    list.map(({ named, own, port, ...rest }, i) => ({
+    list.map(({ named, own, port, limits, ...rest }, i) => ({
       ...rest,
+      ...limits,
       ...own,
       ...(named ? { name: `s${i}` } : {}),
       ...(kind.forward === "masquerade" ? { port } : {}),
@@ -153,7 +170,12 @@ function service(i: number): fc.Arbitrary<object> {
     const udpIsh = kind.marked || kind.protocol === "udp";
     return fc
       .record({
-        vips: fc.constantFrom([`192.0.2.${i}:80`], [`192.0.2.${i}:80`, `[2001:db8::${i}]:80`], [`[2001:db8::${i}]:80`]),
+        vips: fc.constantFrom(
+          [`192.0.2.${i}:80`],
+          [`192.0.2.${i}:80`, `[2001:db8::${i}]:80`],
+          [`[2001:db8::${i}]:80`],
+          [`192.0.2.${i}:80`, `192.0.2.${i}:7000-7003`, `192.0.2.${i}:79`],
+        ),
         family: maybe(fc.constantFrom("ipv4", "ipv6")),
         scheduling: fc.constantFrom(
           {},
@@ -175,8 +197,15 @@ function service(i: number): fc.Arbitrary<object> {
         sorry_server: maybe(fc.constant({ address: "10.7.7.7" })),
         fail_open: maybe(fc.constantFrom("never", "all-down")),
         slow_start: maybe(seconds(1, 86_400)),
+        flap: maybe(
+          fc.record(
+            { count: fc.integer({ min: 2, max: 100 }), within: seconds(1, 86_400), hold: seconds(1, 3_600) },
+            { requiredKeys: [] },
+          ),
+        ),
         removal_grace: maybe(duration(0, 3_600_000)),
         weight: maybe(fc.integer({ min: 0, max: 65_535 })),
+        max_connections: maybe(fc.integer({ min: 5, max: 2_147_483_647 })),
         check: checking(kind),
         servers: servers(kind, i),
         tunnel,
@@ -208,10 +237,18 @@ export const randomFile: fc.Arbitrary<string> = fc
         resync: maybe(duration(1000, 86_400_000)),
         drift: maybe(fc.constantFrom("repair", "report")),
         sync: maybe(
-          fc.record({ role: fc.constantFrom("master", "backup"), interface: fc.constant("eth1.5"), id: fc.nat(255) }),
+          fc.record({
+            role: fc.constantFrom("master", "backup", "both"),
+            interface: fc.constant("eth1.5"),
+            id: fc.nat(255),
+          }),
+        ),
+        timeouts: maybe(
+          fc.record({ tcp: seconds(1, 2_678_400), tcp_fin: maybe(seconds(1, 60)), udp: maybe(seconds(1, 60)) }),
         ),
       }),
     ),
+    vips: maybe(fc.record({ device: fc.constantFrom("ipvs0", "lo"), withdraw: maybe(bool) })),
     state: maybe(fc.constant({ directory: "/var/lib/x" })),
     control: maybe(
       fc.record({
