@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { type Endpoint, type IpAddress, parseAddress, parseEndpoint } from "../model/address.ts";
+import { type Endpoint, formatEndpoint, type IpAddress, parseAddress, parseEndpoint } from "../model/address.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { addressTrouble, endpointTrouble } from "./scalars.ts";
 
@@ -38,6 +38,28 @@ export function readUnicastEndpoint(text: string): Result<Endpoint, string> {
   if (value === undefined) return err(endpointTrouble(text));
   const trouble = unicastTrouble(value.address);
   return trouble === undefined ? ok(value) : err(trouble);
+}
+
+/** One port of an address, or several that follow one another; `last` is at least `first`. */
+export interface EndpointRange {
+  readonly address: IpAddress;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** `192.0.2.10:80`, `192.0.2.10:8000-8010`, `[2001:db8::1]:8000-8010`. */
+export function readUnicastRange(text: string): Result<EndpointRange, string> {
+  const [, start = text, end] = /^(.*:\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
+  const from = readUnicastEndpoint(start);
+  if (!from.ok) return from;
+  const { address, port: first } = from.value;
+  const last = end === undefined ? first : Number(end);
+  if (last > 65_535) return err(`expected a port from 1 to 65535 at the end of the range, not "${end}"`);
+  return last < first ? err(`the range ${first}-${last} runs backwards`) : ok({ address, first, last });
+}
+
+export function writtenRange({ address, first, last }: EndpointRange): string {
+  return `${formatEndpoint(address, first)}${last === first ? "" : `-${last}`}`;
 }
 
 /** A real server's address, with or without a port. */

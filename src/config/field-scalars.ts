@@ -2,7 +2,15 @@ import { z } from "zod";
 import { type Endpoint, formatEndpoint, type IpAddress, parseEndpoint } from "../model/address.ts";
 import { err, ok } from "../model/result.ts";
 import type { QuorumMark } from "../model/service.ts";
-import { netmaskPrefix, readServerAddress, readUnicast, readUnicastEndpoint, type ServerAddress } from "./addresses.ts";
+import {
+  type EndpointRange,
+  netmaskPrefix,
+  readServerAddress,
+  readUnicast,
+  readUnicastRange,
+  type ServerAddress,
+  writtenRange,
+} from "./addresses.ts";
 import { absolutePath, durationFrom, endpointTrouble, integer, REFUSED, scalar, share, text } from "./scalars.ts";
 
 /** Services, servers and pools: they become command arguments, file names (/run/director/up/NAME) and metric labels. */
@@ -23,10 +31,11 @@ export const unicast = scalar<IpAddress>({
   json: { type: "string" },
 });
 
-export const unicastEndpoint = scalar<Endpoint>({
-  expected: "expected ADDRESS:PORT such as 192.0.2.10:80 or [2001:db8::1]:80",
-  read: readUnicastEndpoint,
-  write: (value) => formatEndpoint(value.address, value.port),
+/** What clients connect to: one port or a range of them. */
+export const unicastRange = scalar<EndpointRange>({
+  expected: "expected ADDRESS:PORT such as 192.0.2.10:80 or [2001:db8::1]:80, or ADDRESS:FIRST-LAST",
+  read: readUnicastRange,
+  write: writtenRange,
   json: { type: "string" },
 });
 

@@ -41,7 +41,7 @@ export function realServers(
 }
 
 function realServer(draft: ServerDraft, home: Home, problems: Problems): RealServer | undefined {
-  const { keys, forwarding, ownPort } = draft;
+  const { keys, forwarding, limits, ownPort } = draft;
   const { address } = keys.address;
   const ports = serverPort(draft, home, problems);
   if (ports === undefined) return undefined;
@@ -54,6 +54,7 @@ function realServer(draft: ServerDraft, home: Home, problems: Problems): RealSer
       port: ports.port,
       weight: keys.weight,
       forwarding,
+      ...(limits && { limits }),
       labels: keys.labels,
       checks,
     }
@@ -143,8 +144,10 @@ export function warnOfMisfits(
   problems: Problems,
 ): void {
   if (servers.length === 0) return;
+  const told = new Set<At>();
   for (const { frontend, at } of frontends) {
-    if (servers.some((server) => fits(frontend, server))) continue;
+    if (told.has(at) || servers.some((server) => fits(frontend, server))) continue;
+    told.add(at);
     problems.warning(
       at,
       `${frontendWords(frontend)} gets no server: all are IPv${family(frontend) === 4 ? 6 : 4}, and only tunnels cross families`,

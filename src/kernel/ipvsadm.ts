@@ -26,14 +26,14 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
   let unreadable = "";
 
   async function read(signal: AbortSignal): Promise<IpvsTable> {
-    const listing = parseListing(await list(options, ["-Sn"], signal));
+    const listing = parseListing(await askIpvsadm(options, ["-Sn"], signal));
     const lines = listing.unreadable.join("\n");
     if (lines !== unreadable) onUnreadable(listing.unreadable);
     unreadable = lines;
     const anybody = [...listing.table.values()].some((entry) => entry.destinations.size > 0);
     if (!anybody) return listing.table;
     // -S leaves the limits on connections out. What was edited between the two runs is seen by the next reading.
-    return withThresholds(listing.table, parseThresholds(await list(options, ["-Ln", "--thresholds"], signal)));
+    return withThresholds(listing.table, parseThresholds(await askIpvsadm(options, ["-Ln", "--thresholds"], signal)));
   }
 
   /** Judged by what is said: the exit code is that of the last line alone. */
@@ -50,13 +50,13 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
       return parseProc(await readProc(procFile, signal), known);
     },
     async stats(signal) {
-      return parseStats(await list(options, ["-Ln", "--stats", "--exact"], signal));
+      return parseStats(await askIpvsadm(options, ["-Ln", "--stats", "--exact"], signal));
     },
     async templates(signal) {
-      return parseTemplates(await list(options, ["-Ln", "--persistent-conn"], signal));
+      return parseTemplates(await askIpvsadm(options, ["-Ln", "--persistent-conn"], signal));
     },
     async rates(signal) {
-      return parseRates(await list(options, ["-Ln", "--rate"], signal));
+      return parseRates(await askIpvsadm(options, ["-Ln", "--rate"], signal));
     },
     async apply(changes, signal): Promise<ApplyReport> {
       if (changes.length === 0) return { complaints: [] };
@@ -66,7 +66,12 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
   };
 }
 
-async function list(options: IpvsadmOptions, args: readonly string[], signal: AbortSignal): Promise<string> {
+/** What it printed. @throws with its words where it fails. */
+export async function askIpvsadm(
+  options: IpvsadmOptions,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
   const { code, stdout, stderr } = await run(options, args, "", signal);
   if (code === 0) return stdout;
   throw new Error(`${options.command} ${args.join(" ")} failed with exit code ${code}: ${stderr.trim()}`);
