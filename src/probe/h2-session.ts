@@ -1,6 +1,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
-import type { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Connector } from "./connector.ts";
+import { CutOff } from "./h2-trouble.ts";
 import type { HttpRequest, Session, SessionEvents } from "./http-session.ts";
 import { fail } from "./outcome.ts";
 
@@ -9,17 +11,18 @@ import { fail } from "./outcome.ts";
  * reply (RFC 9113, 6.8), and asserts within listeners what a server can make untrue (lib/dispatcher/client-h2.js).
  */
 
-/** One HTTP/2 connection at a time, one stream on it at a time. */
+/** One HTTP/2 connection at a time, one stream on it at a time. Without TLS the server has to know beforehand (RFC 9113, 3.3). */
 export function createH2Session(
   origin: string,
   request: HttpRequest,
   connect: Connector,
   events: SessionEvents,
 ): Session {
-  const { ":authority": authority, ...headers } = { ":authority": new URL(origin).host, ...headersOf(request) };
+  const { host, protocol } = new URL(origin);
+  const { ":authority": authority, ...headers } = { ":authority": host, ...headersOf(request) };
   const fields = {
     ":method": request.method,
-    ":scheme": "https",
+    ":scheme": protocol.slice(0, -1),
     ":authority": authority,
     ":path": request.path,
     ...headers,
@@ -27,7 +30,7 @@ export function createH2Session(
   let replies = 0;
   let discarded = false;
   let abandon: (() => void) | undefined;
-  let present: { readonly session: ClientHttp2Session; readonly socket: TLSSocket } | undefined;
+  let present: { readonly session: ClientHttp2Session; readonly socket: Socket } | undefined;
   /** What ended the session, which its stream only tells as cancelled. */
   let cause: Error | undefined;
 
@@ -38,26 +41,19 @@ export function createH2Session(
       phase: (phase) => events.phase(phase),
       failed: (outcome) => events.unconnected(outcome),
       ready(socket) {
-        const tls = socket as TLSSocket;
-        if (tls.alpnProtocol === "h2") send(establish(tls));
+        if (!(socket instanceof TLSSocket) || socket.alpnProtocol === "h2") send(establish(socket));
         else events.unconnected(fail("the server does not speak HTTP/2, it chose no protocol (ALPN)"));
       },
     });
   }
 
-  function establish(socket: TLSSocket): ClientHttp2Session {
+  function establish(socket: Socket): ClientHttp2Session {
     const session = connectHttp2(origin, { createConnection: () => socket, settings: { enablePush: false } });
     present = { session, socket };
     cause = undefined;
     session.on("error", (error) => {
       if (present?.session === session) cause = error;
     });
-    const over = (): void => {
-      if (present?.session === session) present = undefined;
-    };
-    // No new stream on a connection that is about to end; the present one goes on.
-    session.on("goaway", over);
-    session.on("close", over);
     return session;
   }
 
@@ -72,10 +68,13 @@ export function createH2Session(
       return;
     }
     let trouble: Error | undefined;
-    stream.on("response", ({ ":status": status = 0 }) => {
+    stream.on("response", (fields) => {
       if (discarded) return;
       events.phase("reading the body");
-      events.status(status);
+      events.status(fields[":status"] ?? 0, fields);
+    });
+    stream.on("trailers", (fields) => {
+      if (!discarded) events.trailers(fields);
     });
     stream.on("data", (chunk: Buffer) => {
       if (!discarded) events.data(chunk);
@@ -88,7 +87,7 @@ export function createH2Session(
       if (trouble === undefined && stream.rstCode === constants.NGHTTP2_NO_ERROR && stream.readableEnded) {
         replies += 1;
         if (!discarded) events.end();
-      } else failed(trouble ?? cause ?? new StreamReset(stream.rstCode));
+      } else failed(trouble ?? cause ?? new CutOff(session.destroyed ? undefined : stream.rstCode));
     });
     if (request.body !== undefined) stream.end(request.body);
   }
@@ -97,26 +96,30 @@ export function createH2Session(
     if (!discarded) events.error(error);
   }
 
+  function hangUp(): void {
+    const last = present;
+    present = undefined;
+    if (last === undefined) return;
+    // Tells the server that this is the end, and does not wait for its answer.
+    last.session.close();
+    setImmediate(() => {
+      last.session.destroy();
+      last.socket.destroy();
+    });
+  }
+
   return {
     get replies() {
       return replies;
     },
     ask() {
       const session = present?.session;
-      if (session === undefined || session.closed || session.destroyed) dial();
-      else process.nextTick(send, session);
+      // `closed` also after a GOAWAY, which lets the present stream go on and no other begin.
+      if (session !== undefined && !session.closed && !session.destroyed) return process.nextTick(send, session);
+      hangUp();
+      dial();
     },
-    hangUp() {
-      const last = present;
-      present = undefined;
-      if (last === undefined) return;
-      // Tells the server that this is the end, and does not wait for its answer.
-      last.session.close();
-      setImmediate(() => {
-        last.session.destroy();
-        last.socket.destroy();
-      });
-    },
+    hangUp,
     discard() {
       discarded = true;
       present?.session.destroy();
@@ -125,20 +128,6 @@ export function createH2Session(
     },
   };
 }
-
-/** The server ended a stream before the reply was complete. Node tells so without an error where the code is CANCEL. */
-export class StreamReset extends Error {
-  readonly code = "ERR_HTTP2_STREAM_ERROR";
-  constructor(rstCode: number) {
-    super(`Stream closed with error code ${NAMES.get(rstCode) ?? rstCode}`);
-  }
-}
-
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants).flatMap(([name, code]) =>
-    /^NGHTTP2_(NO_ERROR|CANCEL|REFUSED_STREAM|INTERNAL_ERROR|PROTOCOL_ERROR)$/.test(name) ? [[Number(code), name]] : [],
-  ),
-);
 
 function headersOf({ headers, host }: HttpRequest): Record<string, string> {
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
