@@ -7,7 +7,7 @@ import { NOT_YET, NOT_YET_WORDS } from "./not-yet.ts";
 import type { Addition } from "./parse.ts";
 import type { Pools } from "./pools.ts";
 import type { Problems } from "./problems.ts";
-import { persistenceOf, schedulerFlags, udpOnly } from "./scheduling.ts";
+import { persistenceOf, schedulerFlags, slowStartMeansSomething, udpOnly } from "./scheduling.ts";
 import { realServers, warnOfMisfits } from "./servers.ts";
 import { type ServiceKeys, serviceSchema } from "./service-keys.ts";
 import { sorryServerOf } from "./sorry.ts";
@@ -92,6 +92,7 @@ function assemble(parts: Parts, problems: Problems): WrittenService | undefined 
   tunnelIsUsed(node, [...drafts.map((draft) => draft.forwarding), sorryServer?.forwarding], problems);
   warnOfMisfits(parts.frontends, servers, parts.pooled ? new Map() : placed, problems);
   quorumMakesSense(keys, merged, servers.length, problems);
+  slowStartMeansSomething(keys, merged, problems);
   const service: Service = {
     name: keys.name,
     key: serviceKey(first),

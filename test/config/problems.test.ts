@@ -69,7 +69,9 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
   [
     "a list for vip",
     "services:\n  - name: web\n    vip: [192.0.2.1:80]\n    servers: [{ address: 10.0.0.1 }]\n",
-    ["3:10: services[0].vip: expected ADDRESS:PORT such as 192.0.2.10:80 or [2001:db8::1]:80, or ADDRESS:FIRST-LAST, not a list"],
+    [
+      "3:10: services[0].vip: expected ADDRESS:PORT such as 192.0.2.10:80 or [2001:db8::1]:80, or ADDRESS:FIRST-LAST, not a list",
+    ],
   ],
   [
     "a virtual address without port",
@@ -340,6 +342,13 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
     web("quorum: { up: 0 }"),
     [
       '5:19: services[0].quorum.up: expected a number of servers such as 2, or a share of the configured weight such as "50%"',
+    ],
+  ],
+  [
+    "a slow start with a scheduler that ignores weights",
+    web("scheduler: rr\n    slow_start: 30s"),
+    [
+      "6:17: services[0].slow_start: warning: scheduler rr ignores weights above 0: a recovered server gets its whole share at once; wrr and wlc know slow start",
     ],
   ],
   [
