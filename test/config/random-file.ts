@@ -62,7 +62,8 @@ const udp = (quiet: boolean) =>
 const status = fc.constantFrom("200", "200-299", ["200", "204-206"]);
 const httpKeys = {
   path: maybe(fc.constantFrom("/", "/healthz?a=b&c=%20", "/a'b")),
-  method: maybe(fc.constantFrom("GET", "HEAD", "OPTIONS")),
+  // Not HEAD: its reply has no body, and a body that is expected may be inherited.
+  method: maybe(fc.constantFrom("GET", "OPTIONS")),
   host: maybe(fc.constantFrom("www.example.com", "[2001:db8::1]:8080")),
   headers: maybe(fc.constant({ "X-Probe": "director", Accept: "*/*" })),
   expect: maybe(fc.record({ status: maybe(status), body: maybe(fc.record({ contains: text })) })),
