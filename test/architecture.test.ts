@@ -38,7 +38,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // What it collects is plain data; what it makes of that is pure, see below.
   doctor: ["model", "ipvs", "runtime/run-command.ts"],
   observe: ["type model", "type director/events.ts"],
+  // What other programs' files mean; addresses, netmasks and host names are read as director itself reads them.
+  import: ["model", "config/addresses.ts", "config/service-keys.ts", "probe/host-name.ts"],
   cli: [
+    "import",
     "model",
     "config",
     "policy",
@@ -58,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Who may use what is not ours. Anything that is not here nobody may. */
 const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   zod: ["config", "control", "probe", "state", "type model", "doctor"],
-  yaml: ["config", "cli"],
+  yaml: ["config", "cli", "import"],
   "ipaddr.js": ["config"],
   commander: ["cli"],
   pino: ["observe"],
@@ -78,12 +81,12 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:path": ["runtime", "state", "control", "cli", "doctor/collect.ts", "doctor/processes.ts"],
   "node:util": ["observe", "cli"],
   "node:os": ["cli"],
-  "node:crypto": ["cli", "runtime/chance.ts", "probe/pem-files.ts", "type probe"],
+  "node:crypto": ["cli", "runtime/chance.ts", "probe/pem-files.ts"],
   "node:buffer": ["cli"],
   "node:events": ["cli"],
 };
 
-const PURE = ["model", "config", "health", "ipvs", "policy"];
+const PURE = ["model", "config", "health", "ipvs", "policy", "import"];
 
 /** Real time and chance, of which there is one source, so that tests can bring their own. */
 const TIME =

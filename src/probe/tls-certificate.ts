@@ -1,4 +1,3 @@
-import type { X509Certificate } from "node:crypto";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import { systemClock } from "../runtime/clock.ts";
 
@@ -33,44 +32,44 @@ export function distrust(socket: TLSSocket, name: string): string | undefined {
   }
 }
 
-/** The chain's certificate that expired first may be an issuer's. */
+/** The chain's certificate that has expired may be an issuer's. */
 function expiry(leaf: DetailedPeerCertificate): string {
   const { epoch } = systemClock.now();
-  for (let one = leaf; ; one = one.issuerCertificate) {
-    if (Date.parse(one.valid_to) < epoch) {
-      const whose = one === leaf ? "certificate" : `certificate of the issuer ${JSON.stringify(one.subject.CN)}`;
-      return `${whose} expired on ${day(new Date(one.valid_to))}`;
-    }
-    // The root is its own issuer.
-    if (one.issuerCertificate === undefined || one.issuerCertificate === one) return "certificate has expired";
-  }
+  for (const one of chain(leaf))
+    if (Date.parse(one.valid_to) < epoch) return `${whose(one, leaf)} expired on ${day(new Date(one.valid_to))}`;
+  return "certificate has expired";
 }
 
 /** Why a chain does not last for so many whole days from now on, or undefined: that of its certificates counts which ends first, an issuer that
  *  came with the handshake or is trusted here included. */
 export function expiresSoon(socket: TLSSocket, days: number): string | undefined {
-  const leaf = socket.getPeerX509Certificate();
-  if (leaf === undefined) return "the server shows no certificate";
+  const leaf = socket.getPeerCertificate(true);
   const first = endsFirst(leaf);
-  const until = first.validToDate;
+  const until = new Date(first.valid_to);
   const left = (until.getTime() - systemClock.now().epoch) / DAY_MS;
   if (left >= days) return undefined;
-  const cn = /^CN=(.*)$/m.exec(first.subject)?.[1] ?? first.subject;
-  const whose = first === leaf ? "certificate" : `certificate of the issuer ${JSON.stringify(cn)}`;
-  if (left < 0) return `${whose} expired on ${day(until)}`;
+  if (left < 0) return `${whose(first, leaf)} expired on ${day(until)}`;
   const whole = Math.floor(left);
-  return `${whose} has ${whole} day${whole === 1 ? "" : "s"} left, until ${day(until)}, expected at least ${days}`;
+  return `${whose(first, leaf)} has ${whole} day${whole === 1 ? "" : "s"} left, until ${day(until)}, expected at least ${days}`;
 }
 
-function endsFirst(leaf: X509Certificate): X509Certificate {
+function endsFirst(leaf: DetailedPeerCertificate): DetailedPeerCertificate {
   let first = leaf;
-  // A chain is longer than this only where somebody plays.
-  for (let one: X509Certificate | undefined = leaf, depth = 0; one !== undefined && depth < 20; depth++) {
-    if (one.validToDate < first.validToDate) first = one;
-    const issuer: X509Certificate | undefined = one.issuerCertificate;
-    one = issuer?.fingerprint256 === one.fingerprint256 ? undefined : issuer;
-  }
+  for (const one of chain(leaf)) if (Date.parse(one.valid_to) < Date.parse(first.valid_to)) first = one;
   return first;
+}
+
+/** From the server's own certificate to the root, which is its own issuer, or as far as they are known. */
+function* chain(leaf: DetailedPeerCertificate): Generator<DetailedPeerCertificate> {
+  yield leaf;
+  for (let one = leaf; one.issuerCertificate !== undefined && one.issuerCertificate !== one; ) {
+    one = one.issuerCertificate;
+    yield one;
+  }
+}
+
+function whose(one: DetailedPeerCertificate, leaf: DetailedPeerCertificate): string {
+  return one === leaf ? "certificate" : `certificate of the issuer ${JSON.stringify(one.subject.CN)}`;
 }
 
 /** 2001-01-02, in UTC. */
