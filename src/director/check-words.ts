@@ -115,7 +115,7 @@ function holdWords({ record, before }: CheckTransition, { service, server }: Use
   ];
 }
 
-function whose(service: Service, server: RealServer) {
+export function whose(service: Service, server: RealServer) {
   return { service: service.name, server: server.name, address: server.key };
 }
 

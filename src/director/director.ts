@@ -32,6 +32,7 @@ import { findServer } from "./drain-request.ts";
 import { describe } from "./drain-words.ts";
 import { advanceAll, type DrainContext } from "./drains.ts";
 import type { EventLog, NewEvent } from "./events.ts";
+import { createFlaps } from "./flaps.ts";
 import { pruned } from "./history.ts";
 import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
@@ -126,8 +127,14 @@ export function createDirector(options: DirectorOptions) {
   });
 
   const stateOf = (key: string) => engine.get(key);
-  const verdict = (service: Service, server: RealServer) => verdictOf(service, server, beliefs, stateOf);
   const record = (event: NewEvent) => events.record(event);
+  const flaps = createFlaps({
+    now: () => clock.now(),
+    verdict: (service, server) => verdictOf(service, server, beliefs, stateOf),
+    intentOf: (service) => intents.of(service),
+    record,
+  });
+  const verdict = (service: Service, server: RealServer) => flaps.verdict(service, server);
   // Where it cannot be read the kernel's own default counts.
   const want: Want = (given) =>
     desired({
@@ -237,6 +244,7 @@ export function createDirector(options: DirectorOptions) {
     engine.update(
       plannedChecks(config, (service, server) => ({ kind: "new", presumedUp: presumedUp(service, server) })),
     );
+    flaps.take(config);
   }
 
   function onTransitions(batch: readonly CheckTransition[]): void {
@@ -248,9 +256,11 @@ export function createDirector(options: DirectorOptions) {
       const [check, state] = [stateOf(key), first.get(key)];
       return check && state ? { ...check, state } : check;
     };
-    const was = (service: Service, server: RealServer) => verdictOf(service, server, before, stateBefore);
+    const was = (service: Service, server: RealServer) =>
+      flaps.verdict(service, server, verdictOf(service, server, before, stateBefore));
     const words = checkWords(batch, config, { was, is: verdict });
     for (const event of [...provenWords(before, beliefs, config), ...words]) record(event);
+    flaps.notice(config);
     reconciler.wake();
   }
 
@@ -268,7 +278,7 @@ export function createDirector(options: DirectorOptions) {
       track(store.beat(bootId, mono).catch(() => {}));
     }
     if (intents.problem() !== undefined) track(intents.retry());
-    const times = [moveDrains(now), expire(now), thaw(now)].filter((t) => t !== undefined);
+    const times = [moveDrains(now), expire(now), thaw(now), flaps.expire()].filter((t) => t !== undefined);
     return times.length === 0 ? undefined : (Math.min(...times) as MonotonicMs);
   }
 
@@ -426,6 +436,7 @@ export function createDirector(options: DirectorOptions) {
     config = next;
     believe(kept);
     engine.update(checks);
+    flaps.take(next);
     await intents.change((intent) => ok(withoutOvertaken(intent, next)), { evenUnsaved: true });
     reconciler.resync();
     beside?.wake();
@@ -477,6 +488,7 @@ export function createDirector(options: DirectorOptions) {
     decision: (service, server) =>
       decide(service, intents.of(service), (s) => verdict(service, s), memoryOf(service)).get(server.key)!,
     reportDrain,
+    release: flaps.release,
     bringIn,
     dropUnneeded,
     wake: () => reconciler.wake(),

@@ -39,6 +39,8 @@ export interface OrderContext {
   drainContext(service: Service): DrainContext;
   decision(service: Service, server: RealServer): Decision;
   reportDrain(drain: Drain, actor: string): void;
+  /** Ends a hold for flapping, if there is one. */
+  release(service: Service, server: RealServer): void;
   /** Brings servers in beside the file's; they are to be stored with the drain that wants them. */
   bringIn(service: Service, addresses: readonly string[]): Promise<Result<readonly AddedServer[], string>>;
   /** Lets go of those that no drain needs. */
@@ -120,6 +122,7 @@ export function createOrders(director: OrderContext) {
     async enable(serviceName: string, serverName: string, order: Order): Promise<Result<Note, Refusal>> {
       const place = locate(serviceName, serverName);
       if (!place.ok) return place;
+      director.release(place.value.service, place.value.server);
       const done = await setServer(place.value, order, "enabled", (entry) => ({
         ...entry,
         disabled: undefined,

@@ -1,7 +1,7 @@
 /** Every kind of event there is, and the words its `to` may have; `number`: weights; nothing: events of this kind have no `to`. What is recorded must
  *  stand here (tests hold the daemon to it): hooks are chosen by these words, and a mistyped one is to be told from a right one. */
 export const EVENT_WORDS: Readonly<Record<string, readonly string[] | "number">> = {
-  server: ["up", "down", "ready", "drain", "maint"],
+  server: ["up", "down", "ready", "drain", "maint", "flapping"],
   service: ["quorum-lost", "quorum-regained", "sorry-server", "real-servers", "fail-open", "by-checks"],
   drain: ["pending", "shifting", "paused", "draining", "done", "rolled-back", "aborted", "failed"],
   drift: ["repaired", "reported", "fight"],

@@ -228,6 +228,7 @@ async function live(deeds: readonly Deed[]): Promise<void> {
       bootId,
       newId: (kind) => `${kind}-${++ids}`,
       record: () => {},
+      release: () => {},
       drainContext: context,
       decision: (of, each) => decisions(of).get(each.key)!,
       reportDrain: () => {},
