@@ -1,9 +1,11 @@
 import { type Drift, destinationOf } from "../ipvs/drift.ts";
+import { sameForwarding } from "../ipvs/equal.ts";
 import { ruleLine } from "../ipvs/rules.ts";
-import type { IpvsChange } from "../ipvs/table.ts";
+import type { Destination, IpvsChange } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
 import { assertNever } from "../model/result.ts";
 import {
+  type ConnectionLimits,
   type DestinationKey,
   destinationKey,
   destinationPort,
@@ -100,11 +102,12 @@ function changed(change: IpvsChange, find: Find, view: ReconcilerView): NewEvent
       };
     case "edit-server": {
       const { was, destination: is } = change;
-      const moved =
-        was.weight === is.weight
-          ? `forward ${was.forwarding.kind} -> ${is.forwarding.kind}`
-          : `weight ${was.weight} -> ${is.weight}`;
-      return { ...base, message: `${where}: ${moved}${because}`, from: String(was.weight), to: String(is.weight) };
+      return {
+        ...base,
+        message: `${where}: ${moved(was, is)}${because}`,
+        from: String(was.weight),
+        to: String(is.weight),
+      };
     }
     case "delete-server":
       return { ...base, message: `${where}: removed from the table${because}`, from: String(change.was.weight) };
@@ -171,14 +174,29 @@ function deed(repair: IpvsChange): string {
     case "add-server":
       return "deleted it";
     case "edit-server":
-      return repair.was.weight === repair.destination.weight
-        ? `set its forwarding to ${repair.was.forwarding.kind}`
-        : `set its weight to ${repair.was.weight} (ours: ${repair.destination.weight})`;
+      return editOf(repair.was, repair.destination);
     case "delete-server":
       return `added it with weight ${repair.was.weight}`;
     default:
       return assertNever(repair);
   }
+}
+
+function moved(was: Destination, is: Destination): string {
+  if (was.weight !== is.weight) return `weight ${was.weight} -> ${is.weight}`;
+  if (!sameForwarding(was.forwarding, is.forwarding)) return `forward ${was.forwarding.kind} -> ${is.forwarding.kind}`;
+  return `limits on connections ${limitWords(was.limits)} -> ${limitWords(is.limits)}`;
+}
+
+function editOf(was: Destination, ours: Destination): string {
+  if (was.weight !== ours.weight) return `set its weight to ${was.weight} (ours: ${ours.weight})`;
+  if (!sameForwarding(was.forwarding, ours.forwarding)) return `set its forwarding to ${was.forwarding.kind}`;
+  return `set its limits on connections to ${limitWords(was.limits)} (ours: ${limitWords(ours.limits)})`;
+}
+
+function limitWords(limits: ConnectionLimits | undefined): string {
+  if (limits === undefined) return "none";
+  return `${limits.upper} at most${limits.lower === 0 ? "" : `, again below ${limits.lower}`}`;
 }
 
 /** Who changes the table by hand wants something: the command that gives it, and lasts. */

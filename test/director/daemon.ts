@@ -4,6 +4,8 @@ import { createDirector, type Director, type DirectorOptions } from "../../src/d
 import { createEventLog, type DirectorEvent } from "../../src/director/events.ts";
 import { ruleLine } from "../../src/ipvs/rules.ts";
 import type { IpvsChange, IpvsTable } from "../../src/ipvs/table.ts";
+import { type Interfaces, memoryInterfaces } from "../../src/kernel/interfaces.ts";
+import { type IpvsSettings, memorySettings } from "../../src/kernel/ipvs-settings.ts";
 import type { ApplyReport, KernelTable } from "../../src/kernel/kernel-table.ts";
 import { type MemoryTable, memoryTable } from "../../src/kernel/memory.ts";
 import type { Config } from "../../src/model/config.ts";
@@ -119,6 +121,8 @@ export interface World {
   readonly servers: Scripted;
   readonly kernel: Kernel;
   readonly disk: Disk;
+  /** What the machine has beside the table. */
+  readonly host: { readonly settings: IpvsSettings; readonly interfaces: Interfaces };
   readonly sysctls: Map<string, number>;
   /** Changes when the machine is restarted. */
   bootId: string;
@@ -158,6 +162,7 @@ export function world(): World {
     servers,
     kernel: createKernel(clock),
     disk: createDisk(clock),
+    host: { settings: memorySettings(), interfaces: memoryInterfaces() },
     sysctls: new Map(),
     bootId: "boot-1",
     async start(text) {
@@ -182,7 +187,7 @@ export function world(): World {
 }
 
 function createDaemon(
-  { clock, kernel, disk, servers, sysctls, bootId }: World,
+  { clock, kernel, disk, host, servers, sysctls, bootId }: World,
   config: Config,
   newId: () => string,
 ): Daemon {
@@ -201,6 +206,19 @@ function createDaemon(
       templates: (signal) => living(() => kernel.templates(signal)),
       rates: (signal) => living(() => kernel.rates(signal)),
       apply: (changes, signal) => living(() => kernel.apply(changes, signal)),
+    },
+    surroundings: {
+      settings: {
+        timeouts: (signal) => living(() => host.settings.timeouts(signal)),
+        setTimeouts: (timeouts, signal) => living(() => host.settings.setTimeouts(timeouts, signal)),
+        daemons: (signal) => living(() => host.settings.daemons(signal)),
+        startDaemon: (daemon, signal) => living(() => host.settings.startDaemon(daemon, signal)),
+        stopDaemon: (role, signal) => living(() => host.settings.stopDaemon(role, signal)),
+      },
+      interfaces: {
+        read: (signal) => living(() => host.interfaces.read(signal)),
+        order: (orders, signal) => living(() => host.interfaces.order(orders, signal)),
+      },
     },
     store: {
       load: () => living(() => disk.load()),
