@@ -16,6 +16,7 @@ export function accepts(root: object, value: unknown): readonly string[] {
     const map = typeof v === "object" && v !== null && !Array.isArray(v) ? (v as Schema) : undefined;
     const list = Array.isArray(v) ? (v as readonly unknown[]) : undefined;
     const properties = (schema.properties ?? {}) as Readonly<Record<string, Schema>>;
+    const prefix = (schema.prefixItems ?? []) as readonly Schema[];
     switch (keyword) {
       case "$schema":
       case "$defs":
@@ -47,7 +48,11 @@ export function accepts(root: object, value: unknown): readonly string[] {
       case "minItems":
         return fails(list !== undefined && list.length < Number(wanted), `has less than ${wanted} items`);
       case "items":
-        return (list ?? []).flatMap((item, i) => check(wanted as Schema, item, `${at}/${i}`));
+        return (list ?? []).flatMap((item, i) =>
+          i < prefix.length ? [] : check(wanted as Schema, item, `${at}/${i}`),
+        );
+      case "prefixItems":
+        return prefix.flatMap((each, i) => (i < (list?.length ?? 0) ? check(each, list![i], `${at}/${i}`) : []));
       case "required":
         return (wanted as string[]).flatMap((key) => fails(map !== undefined && !(key in map), `lacks ${key}`));
       case "properties":

@@ -226,6 +226,17 @@ function service(i: number): fc.Arbitrary<object> {
   });
 }
 
+const events = fc.constantFrom(["all"], ["server.down", "drain"], ["weight.0", "service.*"]);
+const action = fc.oneof(
+  fc.array(line, { maxLength: 3 }).map((rest) => ({ command: ["/opt/a hook", ...rest] })),
+  fc.record({
+    url: fc.constant("https://a.example/b?c=d"),
+    verify: maybe(bool),
+    headers: maybe(fc.constant({ A: "b" })),
+  }),
+  fc.constant({ url: "http://[2001:db8::1]:8080/" }),
+);
+
 /** A file that is right, as text. JSON is YAML. */
 export const randomFile: fc.Arbitrary<string> = fc
   .record({
@@ -272,6 +283,19 @@ export const randomFile: fc.Arbitrary<string> = fc
       }),
     ),
     reload: maybe(fc.integer({ min: 0, max: 100_000 }).map((n) => ({ max_removed: `${n / 1000}%` }))),
+    hooks: maybe(
+      fc
+        .array(
+          fc.record({
+            on: events,
+            timeout: maybe(duration(100, 600_000)),
+            queue: maybe(fc.integer({ min: 1, max: 100_000 })),
+            action,
+          }),
+          { maxLength: 3 },
+        )
+        .map((list) => list.map(({ action, ...rest }, i) => ({ name: `h${i}`, ...rest, ...action }))),
+    ),
     defaults: maybe(fc.record({ weight: fc.nat(65_535), check: maybe(timings), persistence: fc.constant("none") })),
     services: fc.integer({ min: 0, max: 3 }).chain((n) => fc.tuple(...Array.from({ length: n }, (_, i) => service(i)))),
   })
