@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { bool, ipAddress, oneOf, type REFUSED, scalar, text } from "../config/scalars.ts";
 import { err, ok } from "../model/result.ts";
+import { latencyKeys } from "./latency.ts";
 import { oneOrMore } from "./shapes.ts";
 
 /** What can be asked for: those whose data can be shown and compared. */
@@ -94,6 +95,7 @@ export const dnsOptions = z
     /** Whether the server shall ask others, as resolvers are asked. */
     recursion: bool.prefault("true"),
     transport: oneOf("udp", "tcp").prefault("udp"),
+    ...latencyKeys,
   })
   .superRefine(({ name, record, expect }, context) => {
     const problem = (path: string[], message: string, params?: typeof REFUSED): void =>

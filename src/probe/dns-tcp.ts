@@ -1,15 +1,16 @@
 import type { ProbeOutcome, Prober, ProbeTarget } from "../model/probe.ts";
-import { tcpConnector } from "./connector.ts";
+import type { Connector } from "./connector.ts";
 import { openConversation } from "./conversation.ts";
 import { fail } from "./outcome.ts";
 
 /** Asks over TCP, where each message has its length in two bytes before it (RFC 1035 4.2.2). The first reply decides. */
 export function openDnsTcp(
   target: ProbeTarget,
+  connect: Connector,
   question: () => Buffer,
   judge: (reply: Buffer) => ProbeOutcome,
 ): Prober {
-  return openConversation(target, tcpConnector(target), (call) => {
+  return openConversation(target, connect, (call) => {
     const query = question();
     const length = Buffer.alloc(2);
     length.writeUInt16BE(query.length);

@@ -1,9 +1,11 @@
 import type { ProbeOutcome, Prober, ProbeTarget, ProbeType } from "../model/probe.ts";
 import { random16 } from "../runtime/chance.ts";
+import { type Connector, tcpConnector } from "./connector.ts";
 import { queryMessage, readReply } from "./dns-message.ts";
 import { type DnsOptions, dnsOptions } from "./dns-options.ts";
 import { openDnsTcp } from "./dns-tcp.ts";
 import { dnsVerdict } from "./dns-verdict.ts";
+import { latencyObjections, withinLatency } from "./latency.ts";
 import { type Done, fail } from "./outcome.ts";
 import { openAsking, type Wrong } from "./udp-ask.ts";
 
@@ -12,10 +14,13 @@ import { openAsking, type Wrong } from "./udp-ask.ts";
 export const dnsProbe: ProbeType<DnsOptions> = {
   name: "dns",
   options: dnsOptions,
+  objections: latencyObjections,
   label: ({ name, record, transport }) => `dns ${record} ${name}${transport === "tcp" ? " over TCP" : ""}`,
   open(target, options) {
-    const overTcp = openOverTcp(target, options);
-    return options.transport === "tcp" ? overTcp : openOverUdp(target, options, overTcp);
+    return withinLatency(options.max_latency, tcpConnector(target), (connect) => {
+      const overTcp = openOverTcp(target, connect, options);
+      return options.transport === "tcp" ? overTcp : openOverUdp(target, options, overTcp);
+    });
   },
 };
 
@@ -39,9 +44,9 @@ function interrogator(options: DnsOptions) {
   };
 }
 
-function openOverTcp(target: ProbeTarget, options: DnsOptions): Prober {
+function openOverTcp(target: ProbeTarget, connect: Connector, options: DnsOptions): Prober {
   const { question, judge } = interrogator(options);
-  return openDnsTcp(target, question, (reply) => {
+  return openDnsTcp(target, connect, question, (reply) => {
     const verdict = judge(reply);
     if (verdict === TRUNCATED) return fail("the reply is truncated over TCP, too");
     return verdict.kind === "wrong" ? fail(verdict.reason()) : verdict;

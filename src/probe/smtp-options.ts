@@ -2,6 +2,7 @@ import { z } from "zod";
 import { bool, scalar } from "../config/scalars.ts";
 import { parseAddress } from "../model/address.ts";
 import { err, ok } from "../model/result.ts";
+import { latencyKeys } from "./latency.ts";
 import { pairMatches, TLS_KEYS, tlsKeys } from "./tls-options.ts";
 
 const HELO = "expected a host name such as director.example.com, or an address in brackets such as [192.0.2.5]";
@@ -30,6 +31,7 @@ export const smtpOptions = z
     /** TLS after EHLO, which the server has to offer. */
     starttls: bool.prefault("false"),
     ...tlsKeys,
+    ...latencyKeys,
   })
   .superRefine((check, context) => {
     const problem = (key: string, message: string): void =>

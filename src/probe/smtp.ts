@@ -2,6 +2,7 @@ import { parseAddress } from "../model/address.ts";
 import type { ProbeOutcome, ProbeTarget, ProbeType } from "../model/probe.ts";
 import { tcpConnector } from "./connector.ts";
 import { type Call, openConversation, type Talker } from "./conversation.ts";
+import { latencyObjections, withinLatency } from "./latency.ts";
 import { fail } from "./outcome.ts";
 import { type SmtpOptions, smtpOptions } from "./smtp-options.ts";
 import { quoted, type SmtpReply, smtpReader } from "./smtp-reply.ts";
@@ -12,11 +13,14 @@ import { askedTls } from "./tls-asked.ts";
 export const smtpProbe: ProbeType<SmtpOptions> = {
   name: "smtp",
   options: smtpOptions,
+  objections: latencyObjections,
   label: ({ tls, starttls }) => `smtp${tls ? " with TLS" : ""}${starttls ? " with STARTTLS" : ""}`,
   open(target, options) {
     const asked = askedTls(target, options);
-    const connect = options.tls ? tlsConnector(target, asked, undefined) : tcpConnector(target);
-    return openConversation(target, connect, (call) => talk(call, target, options, asked));
+    const connector = options.tls ? tlsConnector(target, asked, undefined) : tcpConnector(target);
+    return withinLatency(options.max_latency, connector, (connect) =>
+      openConversation(target, connect, (call) => talk(call, target, options, asked)),
+    );
   },
 };
 
