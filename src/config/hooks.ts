@@ -6,8 +6,14 @@ import { didYouMean } from "./suggest.ts";
 import { type At, atKey, child, type MapNode, type Node, scalarText, spot, within } from "./tree.ts";
 import { quoted, typed } from "./typed.ts";
 
-/** The hooks of the main file. Services are known by the names that stand in the files, whatever else may be wrong with them. */
-export function hooksOf(main: MapNode | undefined, files: readonly MapNode[], problems: Problems): readonly Hook[] {
+/** The hooks of the main file. Services are known by the names that stand in the files, whatever else may be wrong with them.
+ *  @param runnable whether a program may be run here; left out: nobody looks */
+export function hooksOf(
+  main: MapNode | undefined,
+  files: readonly MapNode[],
+  problems: Problems,
+  runnable: (path: string) => boolean = () => true,
+): readonly Hook[] {
   const services = namesOfServices(files);
   const taken = new Map<string, At>();
   return itemsIn(main, problems).flatMap((node) => {
@@ -17,6 +23,11 @@ export function hooksOf(main: MapNode | undefined, files: readonly MapNode[], pr
     knownServices(keys, node, services, problems);
     const action = actionOf(keys, node, problems);
     if (action === undefined) return [];
+    if (action.kind === "command" && !runnable(action.argv[0]))
+      problems.warning(
+        atKey(node, "command"),
+        `${action.argv[0]} is not there, or cannot be run: as long as that is so nobody is told`,
+      );
     const name = nameOf(keys, action, node, taken, problems);
     const { on, services: only, timeout, queue } = keys;
     return [{ name, on: [...new Set(on)], services: only, action, timeout, queue }];

@@ -99,7 +99,7 @@ function build(trees: readonly Node[], env: ConfigEnvironment, problems: Problem
   const { additions = [] } = env;
   const services = readServices(files, { defaults, pools, reader, problems, additions });
   pools.look(defaults, reader);
-  const hooks = hooksOf(main, files, problems);
+  const hooks = hooksOf(main, files, problems, env.runnable);
   if (keys === undefined || main === undefined) return undefined;
   const built = services.map((written) => written.service);
   warnOfMixedFamilies(keys.ipvs.sync, built, main, problems);
