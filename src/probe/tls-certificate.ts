@@ -46,7 +46,7 @@ export function expiresSoon(socket: TLSSocket, days: number): string | undefined
   const leaf = socket.getPeerCertificate(true);
   const first = endsFirst(leaf);
   const until = new Date(first.valid_to);
-  const left = (until.getTime() - systemClock.now().epoch) / DAY_MS;
+  const left = (endOf(first) - systemClock.now().epoch) / DAY_MS;
   if (left >= days) return undefined;
   if (left < 0) return `${whose(first, leaf)} expired on ${day(until)}`;
   const whole = Math.floor(left);
@@ -55,8 +55,14 @@ export function expiresSoon(socket: TLSSocket, days: number): string | undefined
 
 function endsFirst(leaf: DetailedPeerCertificate): DetailedPeerCertificate {
   let first = leaf;
-  for (const one of chain(leaf)) if (Date.parse(one.valid_to) < Date.parse(first.valid_to)) first = one;
+  for (const one of chain(leaf)) if (endOf(one) < endOf(first)) first = one;
   return first;
+}
+
+/** Milliseconds since 1970. What a server calls a date and is none counts as the earliest. */
+function endOf({ valid_to: text }: DetailedPeerCertificate): number {
+  const end = Date.parse(text);
+  return Number.isNaN(end) ? Number.NEGATIVE_INFINITY : end;
 }
 
 /** From the server's own certificate to the root, which is its own issuer, or as far as they are known. */
@@ -74,7 +80,7 @@ function whose(one: DetailedPeerCertificate, leaf: DetailedPeerCertificate): str
 
 /** 2001-01-02, in UTC. */
 function day(date: Date): string {
-  return date.toISOString().slice(0, 10);
+  return Number.isNaN(date.getTime()) ? "a date that cannot be read" : date.toISOString().slice(0, 10);
 }
 
 function namesOf({ subject, subjectaltname }: PeerCertificate): string {

@@ -175,6 +175,12 @@ describe("days that a certificate has left", () => {
       `fail: certificate expired on ${date(-9)}`,
     ],
     [
+      "cannot be told, for the date is none",
+      enough(certificate({ subject: host, names: [host], notAfter: "999999999999Z" })),
+      { host, verify: "false", certificate_days_left: "10" },
+      "fail: certificate expired on a date that cannot be read",
+    ],
+    [
       "do not matter where the name is wrong",
       enough(few),
       { ca, host: "api.example.com", certificate_days_left: "14" },

@@ -10,7 +10,8 @@ export interface CertificateOptions {
   /** Subject alternative names: DNS names and IPv4 addresses. */
   readonly names?: readonly string[];
   readonly notBefore?: Date;
-  readonly notAfter?: Date;
+  /** A text is taken for a UTCTime as it is. */
+  readonly notAfter?: Date | string;
   /** Who signs; left out: itself. */
   readonly issuer?: Certificate;
   /** May sign others. */
@@ -73,7 +74,8 @@ function name(commonName: string): Buffer {
 }
 
 /** UTCTime, which reaches to the end of 2049. */
-function time(date: Date): Buffer {
+function time(date: Date | string): Buffer {
+  if (typeof date === "string") return der(0x17, Buffer.from(date, "ascii"));
   const digits = date.toISOString().replaceAll(/\D/g, "").slice(2, 14);
   return der(0x17, Buffer.from(`${digits}Z`, "ascii"));
 }
