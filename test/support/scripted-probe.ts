@@ -16,7 +16,7 @@ export interface Scripted {
   readonly type: ProbeType<Options>;
   /** What is answered from now on: at an endpoint (`10.0.0.1:80`) whatever is asked there, or to one question (`10.0.0.1:80 /healthz`),
    *  which counts more. */
-  answer(where: string, answer: Answer, afterMs?: number): void;
+  answer(where: string, answer: Answer | ProbeOutcome, afterMs?: number): void;
   /** When each probe of this question started, in milliseconds of the monotonic clock. */
   starts(where: string): readonly number[];
   /** Of all questions together. */
@@ -32,7 +32,7 @@ export interface Scripted {
 }
 
 export function scripted(clock: Clock): Scripted {
-  const answers = new Map<string, { readonly answer: Answer; readonly afterMs: number }>();
+  const answers = new Map<string, { readonly answer: Answer | ProbeOutcome; readonly afterMs: number }>();
   const starts = new Map<string, number[]>();
   const dones = new Map<string, (outcome: ProbeOutcome) => void>();
   const open: string[] = [];
@@ -70,7 +70,8 @@ export function scripted(clock: Clock): Scripted {
           const { answer, afterMs } = answers.get(where) ?? answers.get(host) ?? { answer: "pass", afterMs: 2 };
           if (answer === "broken") throw new Error("prober is broken");
           inFlight = done;
-          if (answer !== "silent") forget = clock.after(afterMs, () => end(OUTCOMES[answer]));
+          if (answer !== "silent")
+            forget = clock.after(afterMs, () => end(typeof answer === "string" ? OUTCOMES[answer] : answer));
         },
         cancel() {
           if (!inFlight) misuse.push(`${where}: cancelled without a probe in flight`);
