@@ -64,7 +64,7 @@ function reverse(address: string): string {
 
 const answer = z.union(
   [
-    oneOf("any"),
+    z.literal("any"),
     z
       .strictObject({
         /** Somewhere in the record's data as dig shows it, names without their last dot; case does not matter. */

@@ -6,10 +6,15 @@ import { promisify } from "node:util";
 import type { Prober } from "../../src/model/probe.ts";
 import { probeTypes } from "../../src/probe/registry.ts";
 import { certificate } from "../support/certificates.ts";
+import { dnsReply, overUdp } from "../support/dns-server.ts";
 import { line, open, probe, target } from "../support/drive.ts";
+import { grpcServer, status } from "../support/grpc-server.ts";
 import { reply, tcpServer, tlsServer, udpServer } from "../support/nasty-server.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/** Who keep their sockets would not notice that there are no more. */
+const KEPT = ["udp", "dns"];
 
 /** The child's part: probes before, while and after it has no descriptor left, and prints what came of it. */
 async function starve(ports: Readonly<Record<string, number>>): Promise<void> {
@@ -25,7 +30,7 @@ async function starve(ports: Readonly<Record<string, number>>): Promise<void> {
     for (const [name, prober] of list) lines.push(`${name} ${line(await probe(prober, 2000))}`);
     return lines;
   };
-  const before = await round(probers.filter(([name]) => name !== "udp"));
+  const before = await round(probers.filter(([name]) => !KEPT.includes(name)));
   // What was just closed has to be gone first.
   await new Promise((resolve) => setTimeout(resolve, 50));
   const used: number[] = [];
@@ -45,7 +50,23 @@ else
     await using plain = await tcpServer(reply(OK));
     await using tls = await tlsServer(certificate({ subject: "x" }), reply(OK));
     await using udp = await udpServer((datagram, from, server) => server.send(datagram, from.port, from.address));
-    const ports = { tcp: plain.port, http: plain.port, https: tls.port, udp: udp.port };
+    await using dns = await udpServer(overUdp(dnsReply()));
+    await using smtp = await tcpServer((socket) => {
+      socket.write("220 mail\r\n");
+      socket.on("data", (chunk: Buffer) =>
+        socket.write(chunk.toString().startsWith("QUIT") ? "221 x\r\n" : "250 x\r\n"),
+      );
+    });
+    await using grpc = await grpcServer(status(1));
+    const ports = {
+      tcp: plain.port,
+      http: plain.port,
+      https: tls.port,
+      smtp: smtp.port,
+      grpc: grpc.port,
+      udp: udp.port,
+      dns: dns.port,
+    };
     const { stdout } = await promisify(execFile)("/bin/sh", [
       "-c",
       'ulimit -n 60 && exec "$@"',
@@ -57,11 +78,17 @@ else
     ]);
     const out = (name: string) =>
       `${name} inconclusive: director is out of file descriptors (EMFILE), raise LimitNOFILE`;
-    const web = ["tcp pass: connected", "http pass: status 200", "https pass: status 200"];
-    const starved = ["tcp", "http", "https", "udp"].map(out);
+    const fresh = [
+      "tcp pass: connected",
+      "http pass: status 200",
+      "https pass: status 200",
+      "smtp pass: 250 to EHLO",
+      "grpc pass: SERVING",
+    ];
+    const starved = Object.keys(ports).map(out);
     assert.deepEqual(JSON.parse(stdout), {
-      before: web,
+      before: fresh,
       starved: [...starved, ...starved],
-      afterwards: [...web, "udp pass: expected reply"],
+      afterwards: [...fresh, "udp pass: expected reply", "dns pass: NOERROR"],
     });
   });
