@@ -111,6 +111,26 @@ const rows: readonly [what: string, levels: Levels, checks: string | readonly st
     "udp to 10.0.0.1:80 every 2s fall 3",
   ],
   [
+    "a UDP service takes over a DNS check",
+    { defaults: "check: { type: dns, name: a.example, record: A, interval: 9s }", service: "protocol: udp" },
+    "dns A a.example to 10.0.0.1:80 every 9s fall 3",
+  ],
+  [
+    "a TCP service does not take over a DNS check, over whatever transport",
+    { defaults: "check: { type: dns, transport: tcp, fall: 8 }" },
+    "tcp to 10.0.0.1:80 every 2s fall 8",
+  ],
+  [
+    "a TCP service takes over an SMTP or gRPC check",
+    { defaults: "checks: [{ type: smtp }, { type: grpc, service: a.B }]" },
+    "smtp to 10.0.0.1:80 every 2s fall 3, grpc a.B to 10.0.0.1:80 every 2s fall 3",
+  ],
+  [
+    "of a list of defaults a UDP service takes over the DNS check only",
+    { defaults: "checks: [{ type: smtp }, { type: grpc }, { type: dns }]", service: "protocol: udp" },
+    "dns SOA . to 10.0.0.1:80 every 2s fall 3",
+  ],
+  [
     "a TCP service does not take over a UDP check",
     { defaults: "check: { type: udp, send: x, silence: pass, fall: 8 }" },
     "tcp to 10.0.0.1:80 every 2s fall 8",
