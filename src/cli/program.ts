@@ -12,6 +12,7 @@ import type { FreezeOptions } from "./freeze.ts";
 import { type Output, processOutput } from "./output.ts";
 import type { PlanOptions } from "./plan.ts";
 import { drainCommands } from "./program-drains.ts";
+import { importCommands } from "./program-import.ts";
 import type { ReloadOptions } from "./reload.ts";
 import type { StatusOptions } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -42,6 +43,7 @@ export async function runCommandLine(
   serverCommands(line);
   drainCommands(line);
   configCommands(line);
+  importCommands(line);
   try {
     await line.program.parseAsync(argv, { from: "user" });
     return exit;
