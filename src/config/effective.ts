@@ -75,13 +75,14 @@ function hookTree({ name, on, services, action, timeout, queue }: Hook): Tree {
 
 function actionTree(action: HookAction): { readonly [key: string]: Tree | undefined } {
   if (action.kind === "command") return { command: action.argv };
-  const { url, headers, verify, ca } = action;
+  const { url, headers, verify, ca, body } = action;
   const https = url.startsWith("https:");
   return {
     url,
     headers: Object.keys(headers).length === 0 ? undefined : headers,
     verify: https ? String(verify) : undefined,
     ca,
+    body,
   };
 }
 

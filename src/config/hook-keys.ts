@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ALL_EVENTS, EVENT_WORDS } from "../model/event-words.ts";
+import { BODY_FIELD, BODY_FIELDS, type BodyTemplate } from "../model/hook.ts";
 import { err, ok } from "../model/result.ts";
 import { defaultText } from "./defaults.ts";
 import { name } from "./field-scalars.ts";
@@ -75,6 +76,28 @@ const headers = z.record(z.string(), text).superRefine((map, context) => {
   }
 });
 
+/** Every text in it is looked through for fields; braces around anything but a word mean nothing. */
+const body = z.custom<BodyTemplate>().superRefine((value, context) => {
+  const problem = (path: (string | number)[], message: string): void =>
+    context.addIssue({ code: "custom", path, message, input: value, params: REFUSED });
+  const look = (node: unknown, path: (string | number)[]): void => {
+    if (node === null) problem(path, "expected text, a list or a map");
+    else if (typeof node === "string") {
+      const unknown = Array.from(node.matchAll(BODY_FIELD), ([, field = ""]) => field).find((field) => !isField(field));
+      if (unknown !== undefined)
+        problem(path, `no field {${unknown}}; there are ${BODY_FIELDS.join(", ")}${didYouMean(unknown, BODY_FIELDS)}`);
+    } else
+      for (const [key, item] of Object.entries(node as object))
+        look(item, [...path, Array.isArray(node) ? Number(key) : key]);
+  };
+  if (typeof value === "string" || Array.isArray(value) || value === null) problem([], "expected a map");
+  else look(value, []);
+});
+
+function isField(word: string): boolean {
+  return BODY_FIELDS.some((field) => field === word);
+}
+
 const argument = z
   .string({ error: "expected text" })
   .refine((value) => !value.includes("\0"), { error: "may not hold a zero byte", params: REFUSED })
@@ -98,6 +121,10 @@ export const hookSchema = z.strictObject({
   headers: headers.optional().describe("With url only"),
   verify: bool.optional().describe("With url only. false: any certificate will do. Default: true"),
   ca: absolutePath.optional().describe("With url only: PEM file of the issuers to trust, instead of this machine's"),
+  body: body
+    .meta({ type: "object" })
+    .optional()
+    .describe('With url only: what is sent instead of the event, { text: "{hostname}: {message}" }'),
   timeout: durationFrom(100, 600 * SECOND)
     .prefault(defaultText("hook.timeout"))
     .describe("Of one run, 100ms to 10m; then it is killed with all it has started"),

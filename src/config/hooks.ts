@@ -62,10 +62,10 @@ function itemAt(list: Node | undefined, i: number): At | undefined {
   return list?.kind === "list" ? list.items[i]?.at : undefined;
 }
 
-const WITH_URL = ["headers", "verify", "ca"] as const;
+const WITH_URL = ["headers", "verify", "ca", "body"] as const;
 
 function actionOf(hook: HookKeys, node: MapNode, problems: Problems): HookAction | undefined {
-  const { command, url, headers = {}, verify = true, ca } = hook;
+  const { command, url, headers = {}, verify = true, ca, body } = hook;
   if (command !== undefined && url !== undefined) {
     problems.error(atKey(node, "url"), "the hook has a command already: it is either a script or a webhook");
     return undefined;
@@ -84,7 +84,7 @@ function actionOf(hook: HookKeys, node: MapNode, problems: Problems): HookAction
       if (node.entries.has(key)) problems.error(atKey(node, key), "means something with an https url only");
   if (!verify && ca !== undefined)
     problems.error(atKey(node, "ca"), "means nothing with verify: false, where any certificate will do");
-  return { kind: "webhook", url, headers, verify, ca };
+  return { kind: "webhook", url, headers, verify, ca, body };
 }
 
 function nameOf(hook: HookKeys, action: HookAction, node: MapNode, taken: Map<string, At>, problems: Problems): string {

@@ -314,6 +314,7 @@ export function createDirector(options: DirectorOptions) {
   function reportDrain(drain: Drain, actor?: string): void {
     const bad = drain.phase.kind === "paused" || drain.phase.kind === "failed" || drain.phase.kind === "rolled-back";
     const service = serviceWith(config, drain.service);
+    const reason = "text" in drain.phase ? drain.phase.text : drain.reason;
     record({
       kind: "drain",
       severity: bad ? "warning" : "info",
@@ -321,7 +322,7 @@ export function createDirector(options: DirectorOptions) {
       service: drain.serviceName,
       drain: drain.id,
       to: drain.phase.kind,
-      ...("text" in drain.phase ? { reason: drain.phase.text } : {}),
+      ...(reason === undefined ? {} : { reason }),
       ...(actor === undefined ? {} : { actor }),
     });
   }

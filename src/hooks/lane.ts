@@ -3,7 +3,7 @@ import type { DirectorEvent } from "../director/events.ts";
 import { eventName } from "../model/event-words.ts";
 import type { Hook, HookAction } from "../model/hook.ts";
 import { isChosen } from "./choice.ts";
-import { encoded, hookMessage } from "./message.ts";
+import { encoded, type HookMessage, hookMessage } from "./message.ts";
 import type { Delivery } from "./outcome.ts";
 
 export interface LaneSurroundings {
@@ -74,7 +74,7 @@ export function createLane(initial: Hook, { hostname, inTurn, deliver, now, log 
     const sender = { hostname, hook: hook.name, missed: told };
     const startedAt = now();
     running = true;
-    const delivery = await deliver(hook, encoded(hookMessage(event, sender))).catch(unexpected);
+    const delivery = await deliver(hook, textFor(hook.action, hookMessage(event, sender))).catch(unexpected);
     running = false;
     if (delivery.kind === "interrupted") {
       lost++;
@@ -121,6 +121,10 @@ export function createLane(initial: Hook, { hostname, inTurn, deliver, now, log 
       last,
     }),
   };
+}
+
+function textFor(action: HookAction, message: HookMessage): string {
+  return encoded(message, action.kind === "webhook" ? action.body : undefined);
 }
 
 function unexpected(error: unknown): Delivery {

@@ -1,4 +1,6 @@
 import type { DirectorEvent } from "../director/events.ts";
+import { eventName } from "../model/event-words.ts";
+import { BODY_FIELD, type BodyField, type BodyTemplate } from "../model/hook.ts";
 import type { EpochMs } from "../model/time.ts";
 
 /** What a script reads on stdin and a webhook gets as body, one object; docs/hooks.md promises it. A field that says nothing is left out. Fields may be
@@ -54,9 +56,23 @@ export function hookMessage(event: DirectorEvent, { hostname, hook, missed }: Se
   return missed === 0 ? all : { ...all, missed };
 }
 
-/** One line of JSON. */
-export function encoded(message: HookMessage): string {
-  return `${JSON.stringify(message)}\n`;
+/** One line of JSON: the message, or what the template makes of it. */
+export function encoded(message: HookMessage, template?: BodyTemplate): string {
+  return `${JSON.stringify(template === undefined ? message : filled(template, message))}\n`;
+}
+
+/** Fields that this message does not have are empty. What is filled in is not looked through again. */
+function filled(template: BodyTemplate, message: HookMessage): unknown {
+  if (typeof template === "string")
+    return template.replace(BODY_FIELD, (_, field: BodyField) =>
+      String(field === "event" ? eventName(message) : (message[field] ?? "")),
+    );
+  if (isList(template)) return template.map((item) => filled(item, message));
+  return Object.fromEntries(Object.entries(template).map(([key, item]) => [key, filled(item, message)]));
+}
+
+function isList(template: BodyTemplate): template is readonly BodyTemplate[] {
+  return Array.isArray(template);
 }
 
 function given<T extends object>(fields: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -26,4 +26,36 @@ export type HookAction =
       readonly verify: boolean;
       /** PEM file of the issuers to trust, instead of this machine's. */
       readonly ca: string | undefined;
+      /** What is sent instead of the event as it is; undefined: the event. */
+      readonly body: BodyTemplate | undefined;
     };
+
+/** JSON whose texts name fields of the event: `{ text: "{hostname}: {message}" }`. */
+export type BodyTemplate = string | readonly BodyTemplate[] | { readonly [key: string]: BodyTemplate };
+
+/** What a body may name, in braces; `event` is the name hooks know the event by, `server.down`. */
+export const BODY_FIELDS = [
+  "event",
+  "time",
+  "sequence",
+  "hostname",
+  "hook",
+  "kind",
+  "severity",
+  "service",
+  "server",
+  "address",
+  "from",
+  "to",
+  "reason",
+  "weight",
+  "actor",
+  "drain",
+  "message",
+  "missed",
+] as const;
+
+export type BodyField = (typeof BODY_FIELDS)[number];
+
+/** Fields that a text names. */
+export const BODY_FIELD = /\{([a-z_]+)\}/g;

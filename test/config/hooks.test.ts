@@ -4,6 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { effective } from "../../src/config/effective.ts";
 import { jsonSchema } from "../../src/config/schema.ts";
 import { EVENT_WORDS } from "../../src/model/event-words.ts";
+import { BODY_FIELDS } from "../../src/model/hook.ts";
 import { accepts } from "./json-schema.ts";
 import { configOf, probeTypes, problemsOf } from "./support.ts";
 
@@ -12,13 +13,13 @@ const withHooks = (...hooks: readonly string[]) => `hooks:\n${hooks.map((hook) =
 
 const ALL = `hooks:
   - { on: [server, drain.*, server.down, weight.0], services: [web], command: [/usr/local/bin/page me, --level, 0660, ""], timeout: 3s, queue: 5 }
-  - { name: chat, on: [all], url: "https://chat.example.com/hooks/T0?x=y", headers: { Authorization: Bearer x }, verify: false }
+  - { name: chat, on: [all], url: "https://chat.example.com/hooks/T0?x=y", headers: { Authorization: Bearer x }, verify: false, body: { text: "{hostname}: {message} {x y}", list: [a, { b: "{event}" }] } }
   - { on: [service.quorum-lost], url: "http://[2001:db8::1]:8080", timeout: 1m }
   - { name: ca, on: [reload], url: "https://a.example/", ca: /etc/ssl/ca.pem }
 ${WEB}`.replace("/usr/local/bin/page me", "/usr/local/bin/page");
 
 test("hooks are read with every default filled in", () => {
-  const webhook = { kind: "webhook", headers: {}, verify: true, ca: undefined } as const;
+  const webhook = { kind: "webhook", headers: {}, verify: true, ca: undefined, body: undefined } as const;
   assert.deepEqual(configOf(ALL).hooks, [
     {
       name: "page",
@@ -37,6 +38,7 @@ test("hooks are read with every default filled in", () => {
         url: "https://chat.example.com/hooks/T0?x=y",
         headers: { Authorization: "Bearer x" },
         verify: false,
+        body: { text: "{hostname}: {message} {x y}", list: ["a", { b: "{event}" }] },
       },
       timeout: 10_000,
       queue: 1_000,
@@ -140,6 +142,18 @@ describe("mistakes are told each at its place", () => {
       "61: hooks[0].headers.Content-Type",
       "cannot be set: it follows from the request",
     ],
+    [
+      '{ on: [all], url: "http://a/", body: { a: [b, "{mesage}"] } }',
+      "51: hooks[0].body.a[1]",
+      `no field {mesage}; there are ${BODY_FIELDS.join(", ")}, did you mean "message"?`,
+    ],
+    [
+      '{ on: [all], url: "http://a/", body: { a: ~ } }',
+      "47: hooks[0].body.a",
+      "nothing is given: expected text, a list or a map",
+    ],
+    ['{ on: [all], url: "http://a/", body: text }', "42: hooks[0].body", 'expected a map, not "text"'],
+    [`{ on: [all], ${X}, body: { a: b } }`, "43: hooks[0].body", "means something with url only"],
     [`{ on: [all], ${X}, timeout: 11m }`, "46: hooks[0].timeout", "must be at most 10m"],
     [`{ on: [all], ${X}, queue: 0 }`, "44: hooks[0].queue", "expected a whole number from 1 to 100000"],
     ["{ on: [all], comand: [/x] }", "18: hooks[0].comand", 'unknown key, did you mean "command"?'],

@@ -233,6 +233,7 @@ const action = fc.oneof(
     url: fc.constant("https://a.example/b?c=d"),
     verify: maybe(bool),
     headers: maybe(fc.constant({ A: "b" })),
+    body: maybe(text.map((t) => ({ text: "{hostname}: {message}", list: ["~", { a: "", b: t }] }))),
   }),
   fc.constant({ url: "http://[2001:db8::1]:8080/" }),
 );

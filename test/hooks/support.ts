@@ -91,7 +91,7 @@ export function scriptHook(name: string, path: string, more: Partial<Hook> = {})
 }
 
 export function webhook(name: string, url: string, more: Partial<Hook> = {}): Hook {
-  const action = { kind: "webhook", url, headers: {}, verify: true, ca: undefined } as const;
+  const action = { kind: "webhook", url, headers: {}, verify: true, ca: undefined, body: undefined } as const;
   return { name, on: ["all"], services: undefined, action, timeout: 10_000, queue: 1_000, ...more };
 }
 

@@ -79,6 +79,25 @@ describe("a webhook", () => {
     assert.equal(b.status("chat").target, new URL(server.url).origin, "the path may be a secret");
   });
 
+  test("sends what the file makes of the event, if it says so: texts with fields, whatever stands in them", async () => {
+    await using server = await receiver(() => 200);
+    await using b = bench();
+    const body = {
+      text: "{event} on {hostname}: {message}",
+      dedup_key: "{service} {server}",
+      list: ["{weight}", { x: "{y z}" }],
+    };
+    const action = { ...webhook("chat", server.url).action, body };
+    b.hooks.use([webhook("chat", server.url, { action })]);
+    b.hooks.offer(down(5, { message: 'down: "{actor}"\n$& \\' }));
+    await until("delivered", () => b.status("chat").delivered === 1);
+    assert.deepEqual(server.got[0]!.told as unknown, {
+      text: 'server.down on lb1: down: "{actor}"\n$& \\',
+      dedup_key: "web s5",
+      list: ["", { x: "{y z}" }],
+    });
+  });
+
   test("in order, one at a time, under load", async () => {
     await using server = await receiver(() => 200, { takes: 1 });
     await using b = bench();
