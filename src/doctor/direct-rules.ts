@@ -10,7 +10,7 @@ export function directRules({ config, paths, facts }: Scene): readonly Finding[]
     if (kind === "masquerade") return [];
     if (path.route.local) return hereToo(path, config.ipvs.sync !== undefined, facts);
     if (kind === "tunnel") return [tunnelEnd(path)];
-    return [...behindGateway(path), ...fromVip(path), quiet(path)];
+    return [...behindGateway(path), ...fromVip(path), ...masqueradedToo(path, facts), quiet(path)];
   });
 }
 
@@ -26,15 +26,35 @@ function behindGateway({ service, server, route }: Path): readonly Finding[] {
   ];
 }
 
-function fromVip({ service, frontend, server, route }: Path): readonly Finding[] {
+function fromVip({ service, frontend, route }: Path): readonly Finding[] {
   if (frontend.kind === "fwmark" || route.source !== frontend.address.text) return [];
   return [
     finding("direct-source", {
       services: [service.name],
-      seen: `to reach ${server.address.text} this machine calls itself ${route.source}, which is the VIP`,
+      seen: `to reach servers behind ${route.device} this machine calls itself ${route.source}, which is the VIP`,
       why: "the server has that address too: it answers neither ARP requests nor checks that come from it",
       fix: here([], {
         text: `another address of that net on ${route.device}: ip address add ADDRESS/LENGTH dev ${route.device}`,
+      }),
+    }),
+  ];
+}
+
+/** Measured: the server gets the packet from this machine's address, and its answer to that, from the VIP, is dropped here. */
+function masqueradedToo({ service, frontend, rewritten }: Path, { sysctls }: Facts): readonly Finding[] {
+  const { anyone, rule } = rewritten;
+  if (anyone !== "yes" || rule === undefined || sysctls.get("net.ipv4.vs.conntrack") !== "1") return [];
+  const [iptables] = rule.text.split(" ", 1);
+  const vip = frontend.kind === "address" && /^ip6?tables$/.test(iptables ?? "") ? frontend.address.text : undefined;
+  const spare: Command = [iptables as string, "-t", "nat", "-I", "POSTROUTING", "-d", vip ?? "VIP", "-j", "ACCEPT"];
+  return [
+    finding("direct-rewritten", {
+      services: [service.name],
+      seen: `net.ipv4.vs.conntrack is 1, and this rule takes them as well: ${rule.text}`,
+      why: "servers see this machine instead of the client, and answer it as the VIP: nobody gets the answer",
+      fix: here(vip === undefined ? [] : [spare], {
+        text: "or a narrower rule: for the servers' addresses, or with -m ipvs --vmethod MASQ",
+        keep: vip === undefined ? undefined : "where this machine's firewall rules are kept",
       }),
     }),
   ];

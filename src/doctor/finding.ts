@@ -52,6 +52,10 @@ export const CATALOGUE = {
     "warning",
     "To reach a server of direct routing this machine uses the VIP as its own address. The server has that address too, and answers neither ARP nor checks.",
   ],
+  "direct-rewritten": [
+    "error",
+    "A rule rewrites the source address of directly routed packets too, which vs.conntrack=1 makes possible: servers answer this machine, as the VIP, instead of the client.",
+  ],
   "local-real-server": [
     "warning",
     "Direct routing, and this machine is a real server itself: two directors that have each other as servers send packets round in circles.",

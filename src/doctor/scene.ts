@@ -14,7 +14,7 @@ export interface Path {
   readonly route: Route;
   /** The server is behind the interface where the VIP's clients are, as far as that can be told. */
   readonly oneArm: boolean;
-  /** Masquerading only: whether the client's address is rewritten for clients in general, and for the server as its own client. */
+  /** Whether a rule is there for the client's address: of clients in general, and of the server as its own client. */
   readonly rewritten: { readonly anyone: Answer; readonly itself: Answer; readonly rule: PacketRule | undefined };
 }
 
@@ -77,7 +77,7 @@ function isOneArm(frontend: Frontend, route: Route, interfaces: readonly Interfa
 }
 
 function rewritten(frontend: Frontend, server: Path["server"], route: Route, facts: Facts): Path["rewritten"] {
-  if (server.forwarding.kind !== "masquerade" || route.local) return { anyone: "no", itself: "no", rule: undefined };
+  if (route.local) return { anyone: "no", itself: "no", rule: undefined };
   const isAddress = frontend.kind === "address";
   const own = holderOf(server.address, interfacesOf(facts))?.name;
   const around = new Set([
@@ -86,10 +86,12 @@ function rewritten(frontend: Frontend, server: Path["server"], route: Route, fac
     isAddress ? segmentOf(frontend.address, interfacesOf(facts))?.name : undefined,
   ]);
   const packet = {
+    method: METHODS[server.forwarding.kind],
     vip: isAddress ? { address: frontend.address, port: frontend.port } : undefined,
     mark: isAddress ? undefined : frontend.mark,
     protocol: isAddress ? frontend.protocol : undefined,
     server: server.address,
+    destination: server.forwarding.kind !== "direct" ? server.address : isAddress ? frontend.address : undefined,
     port: destinationPort(frontend, server.port) || undefined,
     out: route.device,
     elsewhere: interfacesOf(facts)
@@ -100,3 +102,6 @@ function rewritten(frontend: Frontend, server: Path["server"], route: Route, fac
   const itself = sourceNat({ ...packet, client: "itself" }, facts);
   return { anyone: anyone.answer, itself: itself.answer, rule: anyone.rule ?? itself.rule };
 }
+
+/** As the match ipvs of iptables has them. */
+const METHODS = { masquerade: "MASQ", direct: "GATE", tunnel: "IPIP" } as const;

@@ -4,13 +4,17 @@ import type { Facts } from "./facts.ts";
 import { contains, parseNet } from "./nets.ts";
 import type { Net, PacketRule, PacketTest, RuleTable } from "./packet-rules.ts";
 
-/** A packet of a client on its way from the director to a masqueraded server, as POSTROUTING sees it. */
+/** A packet of a client on its way from the director to a server, as POSTROUTING sees it. */
 export interface Passing {
+  /** As the match ipvs of iptables has it. */
+  readonly method: "MASQ" | "GATE" | "IPIP";
   /** undefined: a service by firewall mark takes many. */
   readonly vip: { readonly address: IpAddress; readonly port: number } | undefined;
   readonly mark: number | undefined;
   readonly protocol: string | undefined;
   readonly server: IpAddress;
+  /** The server's own, by direct routing the VIP; undefined: not known (a firewall mark). */
+  readonly destination: IpAddress | undefined;
   /** undefined: the port that was asked for (below a firewall mark). */
   readonly port: number | undefined;
   readonly out: string;
@@ -93,7 +97,7 @@ function judge(test: PacketTest, scene: Scene): Answer {
 function plainly(test: PacketTest, { packet, facts }: Scene): Answer {
   switch (test.kind) {
     case "destination":
-      return sure(test.nets.some((net) => contains(net, packet.server)));
+      return toDestination(test.nets, packet);
     case "source":
       return fromSource(test.nets, packet);
     case "protocol":
@@ -113,7 +117,7 @@ function plainly(test: PacketTest, { packet, facts }: Scene): Answer {
     case "ipvs-protocol":
       return oneOf(test.names, packet.protocol);
     case "ipvs-method":
-      return sure(test.method === "MASQ");
+      return sure(test.method === packet.method);
     case "ipset":
       return inSet(test, packet, facts);
     case "other":
@@ -121,6 +125,10 @@ function plainly(test: PacketTest, { packet, facts }: Scene): Answer {
     default:
       return assertNever(test);
   }
+}
+
+function toDestination(nets: readonly Net[], { destination }: Passing): Answer {
+  return destination === undefined ? "maybe" : sure(nets.some((net) => contains(net, destination)));
 }
 
 /** Of an unknown client a rule for a certain net says little; but one for the server alone, or for the net of another interface (as Docker has for
@@ -157,7 +165,7 @@ function inPart(part: string, side: string, packet: Passing): Answer {
       within([[Number(port[2]), Number(port[3] ?? port[2])]], packet.port),
     );
   if (net === undefined) return "maybe";
-  return side === "dst" ? sure(contains(net, packet.server)) : fromSource([net], packet);
+  return side === "dst" ? toDestination([net], packet) : fromSource([net], packet);
 }
 
 function sameInterface(pattern: string, name: string): boolean {
