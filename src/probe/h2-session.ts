@@ -58,6 +58,7 @@ export function createH2Session(
   }
 
   function send(session: ClientHttp2Session): void {
+    if (discarded) return;
     events.phase("waiting for the reply");
     let stream: ClientHttp2Stream;
     try {

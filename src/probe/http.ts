@@ -3,7 +3,6 @@ import type { ProbeOutcome, Prober, ProbeTarget, ProbeType } from "../model/prob
 import { type Connector, tcpConnector } from "./connector.ts";
 import { createH2Session } from "./h2-session.ts";
 import { h2Trouble } from "./h2-trouble.ts";
-import { hostName } from "./host-name.ts";
 import { type HttpOptions, type HttpsOptions, httpOptions, httpsOptions } from "./http-options.ts";
 import { createSession, type HttpRequest } from "./http-session.ts";
 import { replyTrouble } from "./http-trouble.ts";
@@ -13,6 +12,7 @@ import type { Phase } from "./outcome.ts";
 import { payloadBytes } from "./payload.ts";
 import { openRequests } from "./requests.ts";
 import { tlsConnector } from "./tls.ts";
+import { askedTls } from "./tls-asked.ts";
 
 /** One request over HTTP/1.1; redirects are answers like any other, not followed. */
 export const httpProbe: ProbeType<HttpOptions> = {
@@ -30,10 +30,8 @@ export const httpsProbe: ProbeType<HttpsOptions> = {
   objections: latencyObjections,
   label: ({ method, path }) => `https ${method} ${path}`,
   open(target, options) {
-    const { verify, ca, certificate, key, certificate_days_left: daysLeft, sni, host, version } = options;
-    const name = hostName(sni ?? host ?? formatEndpoint(target.endpoint.address));
-    const http = version === "2" ? HTTP_2 : HTTP_1;
-    const connect = tlsConnector(target, { verify, ca, certificate, key, name, daysLeft }, [http.protocol]);
+    const http = options.version === "2" ? HTTP_2 : HTTP_1;
+    const connect = tlsConnector(target, askedTls(target, options, options.host), [http.protocol]);
     return open("https", target, options, connect, http);
   },
 };

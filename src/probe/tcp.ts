@@ -1,14 +1,13 @@
 import { z } from "zod";
 import { bool, oneOf } from "../config/scalars.ts";
-import { formatEndpoint } from "../model/address.ts";
-import type { ProbeTarget, ProbeType } from "../model/probe.ts";
-import { type Connector, tcpConnector } from "./connector.ts";
-import { hostName } from "./host-name.ts";
+import type { ProbeType } from "../model/probe.ts";
+import { tcpConnector } from "./connector.ts";
 import { latencyKeys, latencyObjections, withinLatency } from "./latency.ts";
 import { pattern, payload } from "./payload.ts";
 import { openConnecting } from "./tcp-connect.ts";
 import { openTalking } from "./tcp-talk.ts";
 import { tlsConnector } from "./tls.ts";
+import { askedTls } from "./tls-asked.ts";
 import { pairMatches, TLS_KEYS, tlsKeys } from "./tls-options.ts";
 
 const options = z
@@ -43,17 +42,11 @@ export const tcpProbe: ProbeType<TcpOptions> = {
   label: ({ tls }) => (tls ? "tcp with TLS" : "tcp"),
   open(target, options) {
     const { send, expect, close, tls, max_latency } = options;
-    return withinLatency(max_latency, connector(target, options), (connect) =>
+    const connector = tls ? tlsConnector(target, askedTls(target, options), undefined) : tcpConnector(target);
+    return withinLatency(max_latency, connector, (connect) =>
       !tls && send === undefined && expect === undefined
         ? openConnecting(target, close)
         : openTalking(target, connect, { send, expect, close }),
     );
   },
 };
-
-function connector(target: ProbeTarget, options: TcpOptions): Connector {
-  const { tls, verify = true, ca, sni, certificate, key, certificate_days_left: daysLeft } = options;
-  if (!tls) return tcpConnector(target);
-  const name = sni === undefined ? formatEndpoint(target.endpoint.address) : hostName(sni);
-  return tlsConnector(target, { verify, ca, certificate, key, name, daysLeft }, undefined);
-}

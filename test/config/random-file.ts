@@ -60,14 +60,37 @@ const udp = (quiet: boolean) =>
     ? fc.record({ type: fc.constant("udp"), send: payload, silence: fc.constant("pass") })
     : fc.record({ type: fc.constant("udp"), send: payload, expect: payload });
 const status = fc.constantFrom("200", "200-299", ["200", "204-206"]);
+/** Always in a list: a server's single one would be merged with its service's. */
+const jsonDemand = fc.oneof(
+  fc.record({
+    path: fc.constantFrom("$.status", "$..a[?@.b>1]", "$['x y'][-1]"),
+    equals: maybe(fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 }))),
+  }),
+  fc.record({
+    path: fc.constant("$.depth"),
+    min: maybe(fc.integer({ min: -9, max: 0 })),
+    max: maybe(fc.constantFrom(0, 0.5, 1e6)),
+  }),
+);
 const httpKeys = {
   path: maybe(fc.constantFrom("/", "/healthz?a=b&c=%20", "/a'b")),
   // Not HEAD: its reply has no body, and a body that is expected may be inherited.
   method: maybe(fc.constantFrom("GET", "OPTIONS")),
   host: maybe(fc.constantFrom("www.example.com", "[2001:db8::1]:8080")),
   headers: maybe(fc.constant({ "X-Probe": "director", Accept: "*/*" })),
-  expect: maybe(fc.record({ status: maybe(status), body: maybe(fc.record({ contains: text })) })),
+  expect: maybe(
+    fc.record({
+      status: maybe(status),
+      body: maybe(
+        fc.record({
+          contains: text,
+          json: maybe(fc.array(jsonDemand, { minLength: 1, maxLength: 3 })),
+        }),
+      ),
+    }),
+  ),
   max_body: maybe(fc.constantFrom("64KiB", "1000")),
+  max_latency: maybe(duration(1, 9)),
   reuse_connection: maybe(bool),
 };
 const http = fc.record({ type: fc.constant("http"), ...httpKeys });
@@ -76,6 +99,8 @@ const https = fc.record({
   ...httpKeys,
   verify: maybe(bool),
   sni: maybe(fc.constant("a.example")),
+  version: maybe(fc.constantFrom("1.1", "2")),
+  certificate_days_left: maybe(fc.integer({ min: 1, max: 3650 })),
 });
 
 const exec = fc.record({
