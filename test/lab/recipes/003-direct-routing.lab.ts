@@ -1,15 +1,18 @@
-// Direct routing with the VIP on a dummy interface of every server. Unless they keep quiet about it, a server answers the client's ARP and
+// docs/setups/direct-routing.md with the page's own commands and file: the VIP on a dummy interface of every server. Unless they keep quiet about it, a server answers the client's ARP and
 // gets everything itself.
 // lab: topology=flat servers=2 timeout=90
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { must, shell, startActors, step, sysctl } from "../inside.ts";
-import { own } from "./owner.ts";
+import { must, startActors, step, until, weights } from "../inside.ts";
+import { byHand, own } from "./owner.ts";
+import { setupPage } from "./page.ts";
+
+const page = setupPage("direct-routing", { director: [undefined], servers: ["rs1", "rs2"] });
 
 const { rs1, rs2, cl } = await startActors("rs1", "rs2", "cl");
 await rs1.listen({ kind: "http", name: "s2", port: 80 });
-await rs2.listen({ kind: "http", name: "s3", port: 80 });
-const vip = "10.9.0.2";
+const s3 = await rs2.listen({ kind: "http", name: "s3", port: 80 });
+const vip = page.target().split(":")[0]!;
 const directorMac = readFileSync("/sys/class/net/eth0/address", "utf8").trim();
 
 /** Who the client believes has the VIP, asked afresh six times. */
@@ -24,15 +27,9 @@ const believed = async () => {
 };
 
 step("servers that lack the VIP drop what they are sent", async () => {
-  await shell(`ip addr add ${vip}/32 dev eth0`);
+  await page.run("director", "ip addr add");
   await own(
-    `services:
-      - name: web
-        vip: ${vip}:80
-        scheduler: rr
-        forward: direct
-        check: { type: http, path: /, port: 80 }
-        servers: [ { address: 10.9.0.11, weight: 1 }, { address: 10.9.0.12, weight: 1 } ]`,
+    page.config(),
     `-A -t ${vip}:80 -s rr
      -a -t ${vip}:80 -r 10.9.0.11:80 -g -w 1
      -a -t ${vip}:80 -r 10.9.0.12:80 -g -w 1`,
@@ -43,17 +40,14 @@ step("servers that lack the VIP drop what they are sent", async () => {
 });
 
 step("servers that have it and say so: the client talks past the director", async () => {
-  for (const rs of ["rs1", "rs2"]) {
-    await shell(
-      `ip -n ${rs} link add vip type dummy; ip -n ${rs} link set vip up; ip -n ${rs} addr add ${vip}/32 dev vip`,
-    );
-  }
+  await page.run("servers", "ip link add");
+  await page.run("servers", "ip link set");
+  await page.run("servers", "ip addr add");
   assert.ok((await believed()).some((mac) => mac !== directorMac));
 });
 
 step("with arp_ignore=1 and arp_announce=2 only the director answers", async () => {
-  for (const rs of ["rs1", "rs2"])
-    await sysctl({ "net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2 }, rs);
+  await page.run("servers", "sysctl");
   assert.deepEqual(await believed(), [directorMac]);
 });
 
@@ -63,4 +57,14 @@ step("both servers by turns, and they see the client's own address", async () =>
     errors: {},
     seenFrom: ["10.9.0.200"],
   });
+  await page.shows("director", "director status");
+});
+
+step("a server dies: the other has everything", async (t) => {
+  if (byHand) return t.skip("nobody looks after the server");
+  await s3.behave("refuse");
+  await until("weight 0", () => weights(`tcp:${page.target()}`)?.["10.9.0.12:80"] === 0, { timeoutMs: 20_000 });
+  const { counts, errors } = await cl.load({ kind: "http", target: page.target(), count: 10 });
+  assert.deepEqual([counts, errors], [{ s2: 10 }, {}]);
+  await page.shows("director", "director status web");
 });

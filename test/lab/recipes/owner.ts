@@ -4,18 +4,24 @@ import { type Director, savedRules, setTable, startDirector, until } from "../in
 /** LAB_TABLE=hand replays the guide as it is written, with ipvsadm; otherwise director owns the table. */
 export const byHand = process.env.LAB_TABLE === "hand";
 
-let daemon: Director | undefined;
+let owner: Director | undefined;
+
+/** @throws Error when none owns the table yet */
+export function daemon(): Director {
+  assert.ok(owner, "no director owns the table yet");
+  return owner;
+}
 
 /** Puts a table in place and waits until the kernel has it. `config` is what director is given (at first by starting it, then by a reload), `rules` what
  *  `ipvsadm -Sn` has to say afterwards, and what is typed in by hand. */
 export async function own(config: string, rules: string): Promise<void> {
   if (byHand) {
     await setTable(`-C\n${rules}`);
-  } else if (daemon === undefined) {
-    daemon = startDirector({ config });
-    await daemon.ready();
+  } else if (owner === undefined) {
+    owner = startDirector({ config });
+    await owner.ready();
   } else {
-    daemon.configure(config);
+    owner.configure(config);
     await director("reload");
   }
   await until(
@@ -27,8 +33,7 @@ export async function own(config: string, rules: string): Promise<void> {
 /** Another command of the daemon that owns the table.
  *  @throws Error with what it said, unless it exits 0. */
 export async function director(...args: readonly string[]): Promise<string> {
-  assert.ok(daemon, "no director owns the table yet");
-  const { code, stdout, stderr } = await daemon.cli(...args);
+  const { code, stdout, stderr } = await daemon().cli(...args);
   assert.equal(code, 0, `director ${args.join(" ")}: exit ${code}\n${stderr}${stdout}`);
   return stdout;
 }
