@@ -524,6 +524,26 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
     web("check: { interval: 1s, fast_interval: 2s }"),
     ["5:43: services[0].check.fast_interval: 2s is longer than interval, 1s"],
   ],
+  [
+    "a latency that the timeout would cut short",
+    web("check: { type: http, max_latency: 2s }"),
+    ["5:39: services[0].check.max_latency: 2s is not shorter than timeout, 2s, which ends a probe first"],
+  ],
+  [
+    "a file of issuers that is missing, and a key without its certificate",
+    web("check: { type: https, ca: /nonexistent/ca.pem, key: /nonexistent/own.key }"),
+    [
+      "5:31: services[0].check.ca: cannot read /nonexistent/ca.pem: no such file",
+      "5:57: services[0].check.key: cannot read /nonexistent/own.key: no such file",
+    ],
+  ],
+  [
+    "a JSON path that is none",
+    web("check: { type: http, expect: { body: { json: [{ path: $.a }, { path: '$.a[' }] } } }"),
+    [
+      "5:74: services[0].check.expect.body.json[1].path: is not a JSON path (RFC 9535): unclosed bracketed selection ('$.a[':4)",
+    ],
+  ],
   ["a short interval, which shortens the fast one", web("check: { interval: 500ms }"), []],
   [
     "a timeout of more than ten intervals",
