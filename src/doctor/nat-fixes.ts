@@ -24,14 +24,17 @@ export function masqueradeItself(path: Path, facts: Facts): Fix {
 
 const KEEP = "netfilter-persistent save (package iptables-persistent), or where this machine's firewall rules are kept";
 
-/** nft where there is nothing else; the match for IPVS where the kernel has it. */
-function toolsFor({ frontend, server }: Path, { tools, modules }: Facts) {
+/** nft where there is nothing else, or where its own tables rewrite addresses already: iptables refuses a table `nat` that it did not make. The match
+ *  for IPVS where the kernel has it. */
+function toolsFor({ frontend, server }: Path, { tools, modules, rules }: Facts) {
   const iptables = server.address.family === 4 ? "iptables" : "ip6tables";
   const known = !modules.ok || modules.value.active.has("xt_ipvs") || modules.value.onDisk.has("xt_ipvs");
+  const native =
+    rules.nft.ok && rules.nft.value.some((table) => table.postrouting.some((name) => name !== "POSTROUTING"));
   return {
     iptables,
     byIpvs: known && frontend.kind === "address",
-    nft: !tools.has(iptables) && tools.has("nft"),
+    nft: tools.has("nft") && (!tools.has(iptables) || native),
   } as const;
 }
 
