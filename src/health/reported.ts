@@ -25,14 +25,18 @@ export function combined(reports: readonly (Report | undefined)[]): Report | und
   return factor === undefined && weight === undefined && hold === undefined ? undefined : { factor, weight, hold };
 }
 
-/** What a server's weight is multiplied with, 0 and above. A weight that is reported counts in place of `base`, so what drains have moved of that
- *  stays moved; a standby (base 0) stays one, and of what it took over only a 0 takes anything away. */
-export function multiplier(report: Report | undefined, base: number): number {
+/** What a server's weight is multiplied with, 0 and above. A weight that is reported counts in place of the configured one, so what drains have
+ *  moved of that stays moved; one set by command (`base`) comes before both. A standby (configured 0) stays one, and of what it took over only a 0
+ *  takes anything away. */
+export function multiplier(
+  report: Report | undefined,
+  of: { readonly configured: number; readonly base: number },
+): number {
   if (report === undefined) return 1;
   const { factor = 1, weight } = report;
-  if (weight === undefined) return factor;
-  if (base === 0) return weight === 0 ? 0 : factor;
-  return (factor * weight) / base;
+  if (weight === undefined || of.base !== of.configured) return factor;
+  if (of.configured === 0) return weight === 0 ? 0 : factor;
+  return (factor * weight) / of.configured;
 }
 
 /** `maint, 50% of its weight`; undefined: nothing that makes a difference. */

@@ -215,7 +215,7 @@ export function decidePool(
   const scale = scaleOf(
     service.servers.map(({ key }) => {
       const position = placed.get(key)!;
-      const reported = multiplier(verdicts.get(key)!.reported, position.base);
+      const reported = multiplier(verdicts.get(key)!.reported, position);
       return { ...position, factor: ramps.get(key)!.factor, reported };
     }),
     intent,
@@ -228,7 +228,7 @@ export function decidePool(
     const { factor, nextChangeAt: next } = ramps.get(key)!;
     const below = sorry?.serves ?? false;
     const rule = ruleOf(position, verdict, intent.servers.get(key), { below, failOpen, factor });
-    const reported = multiplier(verdict.reported, position.base);
+    const reported = multiplier(verdict.reported, position);
     const weight = GIVES_ZERO.has(rule) ? 0 : Math.min(MOST_WEIGHT, scaled(ideal(position) * factor * reported, scale));
     if (weight > 0) nextChangeAt = sooner(nextChangeAt, next);
     servers.set(key, { ...position, weight, rule, verdict, scale, factor, reported, takenOut: undefined });
@@ -259,12 +259,13 @@ function scaleOf(
 
 /** May get clients as far as health, operators and the server itself are concerned. */
 export function isReady(verdict: ServerVerdict, intent: ServerIntent | undefined): boolean {
-  return isUp(verdict) && isEnabled(intent) && isWilling(verdict);
+  const { configured = 1, value = 1 } = intent?.weight ?? {};
+  return isUp(verdict) && isEnabled(intent) && isWilling(verdict, { configured, base: value });
 }
 
 /** It does not ask to get none. */
-function isWilling({ reported }: ServerVerdict, position?: Position): boolean {
-  return reported?.hold === undefined && multiplier(reported, position?.base ?? 1) > 0;
+function isWilling({ reported }: ServerVerdict, of: Pick<Position, "configured" | "base">): boolean {
+  return reported?.hold === undefined && multiplier(reported, of) > 0;
 }
 
 function isEnabled(intent: ServerIntent | undefined): boolean {
@@ -310,7 +311,7 @@ function ruleOf(
   if (verdict.kind === "unknown") return "not-yet-probed";
   if (reported?.hold !== undefined) return `agent-${reported.hold}`;
   if (ideal(position) === 0) return zero;
-  const wanted = multiplier(reported, position.base);
+  const wanted = multiplier(reported, position);
   if (wanted === 0) return "reported-0";
   if (below) return "below-quorum";
   if (factor < 1) return "slow-start";

@@ -56,7 +56,7 @@ describe("several checks", () => {
 });
 
 describe("what a weight is multiplied with", () => {
-  const table: readonly [what: string, report: Report | undefined, base: number, by: number][] = [
+  const table: readonly [what: string, report: Report | undefined, configured: number, by: number][] = [
     ["nothing reported", undefined, 100, 1],
     ["a part", { factor: 0.75 }, 100, 0.75],
     ["more than all", { factor: 1.5 }, 100, 1.5],
@@ -67,7 +67,13 @@ describe("what a weight is multiplied with", () => {
     ["a standby that reports 0 gives up what it took over", { weight: 0 }, 0, 0],
     ["asking for no clients is no part", { hold: "maint" }, 100, 1],
   ];
-  for (const [what, report, base, by] of table) test(what, () => assert.equal(multiplier(report, base), by));
+  for (const [what, report, configured, by] of table)
+    test(what, () => assert.equal(multiplier(report, { configured, base: configured }), by));
+
+  test("a weight set by command comes before one that is reported, not before a part", () => {
+    assert.equal(multiplier({ weight: 50 }, { configured: 100, base: 30 }), 1);
+    assert.equal(multiplier({ weight: 50, factor: 0.5 }, { configured: 100, base: 30 }), 0.5);
+  });
 });
 
 test("words for people", () => {
