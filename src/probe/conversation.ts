@@ -9,7 +9,8 @@ import { laterTrouble } from "./tls-trouble.ts";
 export interface Call {
   /** Our own address, as the server sees it unless there is translation on the way. */
   readonly from: string;
-  say(bytes: Uint8Array | string): void;
+  /** @param sent is called when the kernel has taken it */
+  say(bytes: Uint8Array | string, sent?: () => void): void;
   /** Where the conversation stands, for the reason of whatever goes wrong next. */
   phase(phase: Phase): void;
   /** The end. After a pass the connection is closed in order, else it is dropped. */
@@ -26,8 +27,14 @@ export interface Talker {
 }
 
 /** Connects, and lets somebody talk to the server; every probe has a connection of its own.
- *  @param talk begins, with the connection standing */
-export function openConversation(target: ProbeTarget, connect: Connector, talk: (call: Call) => Talker): Prober {
+ *  @param talk begins, with the connection standing; returns nothing if nobody is to listen
+ *  @param close how a connection ends after a pass */
+export function openConversation(
+  target: ProbeTarget,
+  connect: Connector,
+  talk: (call: Call) => Talker | undefined,
+  close: "fin" | "reset" = "fin",
+): Prober {
   let current: Attempt | undefined;
 
   interface Attempt {
@@ -40,7 +47,7 @@ export function openConversation(target: ProbeTarget, connect: Connector, talk: 
   function finish(attempt: Attempt, outcome: ProbeOutcome, socket?: Socket): void {
     if (attempt !== current) return;
     current = undefined;
-    if (socket !== undefined && outcome.kind === "pass") hangUp(socket, "fin");
+    if (socket !== undefined && outcome.kind === "pass") hangUp(socket, close);
     else attempt.abandon();
     attempt.done(outcome);
   }
@@ -67,8 +74,11 @@ export function openConversation(target: ProbeTarget, connect: Connector, talk: 
     let socket = first;
     const call: Call = {
       from: first.localAddress ?? "",
-      say(bytes) {
-        if (attempt === current) socket.write(bytes);
+      say(bytes, sent) {
+        if (attempt !== current) return;
+        socket.write(bytes, (error) => {
+          if (!error) sent?.();
+        });
       },
       phase(phase) {
         attempt.phase = phase;
@@ -91,6 +101,7 @@ export function openConversation(target: ProbeTarget, connect: Connector, talk: 
         const tls = laterTrouble(error, attempt.phase);
         finish(attempt, tls === undefined ? fromError(error, attempt.phase, "network") : fail(tls));
       });
+      if (talker === undefined) return;
       own.on("data", (chunk: Buffer) => {
         if (attempt === current) talker.heard(chunk);
       });
