@@ -14,11 +14,16 @@ export const LIMIT_WORDS = formatDuration(LIMIT);
 /** After work was cut short, such work of checks that had theirs cut before waits this long: altogether they take a twentieth of the time. */
 const REST: Millis = 20 * LIMIT;
 
+/** The limit is one of the wall clock, and runs out also while this thread has no processor. Work that had less than this is begun again. */
+const ENOUGH: Millis = 10;
+/** So often at most. */
+const TRIES = 3;
+
 export type Limited<T> =
   | { readonly kind: "done"; readonly value: T }
-  /** Cut short, not for the first time: it is the text. */
+  /** Cut short, for it took all that time. */
   | { readonly kind: "stopped" }
-  /** Not done: the first time may have been this machine's doing, and later ones have to wait for their turn. */
+  /** Not done: too busy a machine, or it has to wait for its turn after such work was cut short. */
   | { readonly kind: "postponed" };
 
 /** Does the work of one check, for LIMIT at most. The work may be abandoned at any point, so it must not keep anything. */
@@ -38,26 +43,30 @@ function prepared(): () => unknown {
   return () => script.runInContext(context, { timeout: LIMIT });
 }
 
+function attempt<T>(work: () => T): Limited<T> {
+  stage ??= prepared();
+  present = work;
+  const { user: before } = process.threadCpuUsage();
+  try {
+    return { kind: "done", value: stage() as T };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+    const took = (process.threadCpuUsage().user - before) / 1000;
+    return took < ENOUGH ? POSTPONED : STOPPED;
+  } finally {
+    present = () => undefined;
+  }
+}
+
 export function createBounded(): Bounded {
   let suspect = false;
 
   return <T>(work: () => T): Limited<T> => {
-    const now = systemClock.now().mono;
-    if (suspect && now < restUntil) return POSTPONED;
-    stage ??= prepared();
-    present = work;
-    try {
-      const value = stage() as T;
-      suspect = false;
-      return { kind: "done", value };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
-      restUntil = later(systemClock.now().mono, REST);
-      const first = !suspect;
-      suspect = true;
-      return first ? POSTPONED : STOPPED;
-    } finally {
-      present = () => undefined;
-    }
+    if (suspect && systemClock.now().mono < restUntil) return POSTPONED;
+    let result = attempt(work);
+    for (let tries = 1; result.kind === "postponed" && tries < TRIES; tries++) result = attempt(work);
+    suspect = result.kind === "stopped";
+    if (suspect) restUntil = later(systemClock.now().mono, REST);
+    return result;
   };
 }

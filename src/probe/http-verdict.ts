@@ -61,9 +61,7 @@ function regexJudge(source: string, bounded: Bounded): (body: Buffer, part: stri
       case "stopped":
         return fail(`matching ${part} with /${regex.source}/ takes longer than ${LIMIT_WORDS}`);
       case "postponed":
-        return inconclusive(
-          `matching ${part} with /${regex.source}/ took longer than ${LIMIT_WORDS} before: tried again later`,
-        );
+        return inconclusive(`director has no time at present to match ${part} with /${regex.source}/`);
     }
   };
 }

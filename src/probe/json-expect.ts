@@ -41,10 +41,9 @@ function bound(path: string, query: Query, bounded: Bounded): (document: unknown
       if (!dear) return query(document);
       const result = bounded(() => query(document));
       if (result.kind === "done") return result.value;
-      const words = `the search for ${path} in the body`;
       return result.kind === "stopped"
-        ? fail(`${words} takes longer than ${LIMIT_WORDS}`)
-        : inconclusive(`${words} took longer than ${LIMIT_WORDS} before: tried again later`);
+        ? fail(`the search for ${path} in the body takes longer than ${LIMIT_WORDS}`)
+        : inconclusive(`director has no time at present to search the body for ${path}`);
     } catch {
       return fail(`body is nested too deep for ${path}`);
     }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ProbeOutcome } from "../../src/model/probe.ts";
+import { createBounded } from "../../src/probe/bounded.ts";
 import { httpProbe } from "../../src/probe/http.ts";
 import { type Case, line, manyOfEach, open, probe, probeOnce, target, testEach } from "../support/drive.ts";
 import { type NastyServer, reply, tcpServer } from "../support/nasty-server.ts";
@@ -152,27 +154,44 @@ describe("a body made to stall a regular expression", () => {
   const EVIL = `${"a".repeat(5000)}!`;
   const evil = { expect: { body: { regex: "^(a+)+$" } } };
 
-  test("holds up the process for a moment, is blamed the second time, and does not stop other checks", async () => {
+  /** A machine may be so busy that work gets no processor for three limits in a row. */
+  async function decided(ask: () => Promise<ProbeOutcome>): Promise<string> {
+    for (let i = 0; i < 20; i++) {
+      const outcome = await ask();
+      if (outcome.kind !== "inconclusive") return line(outcome);
+    }
+    return "never decided";
+  }
+
+  test("holds up the process for a moment, and then for a twentieth of the time, and does not stop other checks", async () => {
     await using server = await tcpServer((socket, nth) => reply(http(`${EVIL}${nth}`))(socket, nth));
     await using good = await tcpServer(reply(http("aaa")));
     const prober = open(httpProbe, target(server.port), evil);
-    const began = performance.now();
-    const first = line(await probe(prober, 5000));
+    const stopped = "fail: matching body with /^(a+)+$/ takes longer than 50ms";
+    assert.equal(await decided(() => probe(prober, 5000)), stopped);
     const soon = line(await probe(prober, 5000));
-    assert.ok(performance.now() - began < 2000, "the process stood still");
-    const postponed = "inconclusive: matching body with /^(a+)+$/ took longer than 50ms before: tried again later";
-    assert.deepEqual([first, soon], [postponed, postponed]);
-    assert.equal(line(await probeOnce(httpProbe, target(good.port), evil)), "pass: status 200");
+    assert.equal(soon, "inconclusive: director has no time at present to match body with /^(a+)+$/");
+    assert.equal(await decided(() => probeOnce(httpProbe, target(good.port), evil)), "pass: status 200");
     await sleep(1100);
-    assert.equal(line(await probe(prober, 5000)), "fail: matching body with /^(a+)+$/ takes longer than 50ms");
+    assert.equal(await decided(() => probe(prober, 5000)), stopped);
     prober.close();
+  });
+
+  test("is cut off in time", () => {
+    const bounded = createBounded();
+    const began = performance.now();
+    const kinds = [1, 2, 3].map(() => bounded(() => /^(a+)+$/.test(EVIL)).kind);
+    const took = performance.now() - began;
+    assert.ok(!kinds.includes("done"));
+    // Three times three limits, had there been no processor; and a busy machine on top.
+    assert.ok(took < 2000, `${took} ms`);
   });
 
   test("and one with a quadratic answer for a harmless one does not either", async () => {
     await using server = await tcpServer(reply(http("ok".repeat(30_000))));
     const options = { expect: { body: { regex: "ok.*ready" } } };
-    const outcome = line(await probeOnce(httpProbe, target(server.port), options));
-    assert.match(outcome, /^inconclusive: matching body with \/ok\.\*ready\/ took longer/);
+    const outcome = await decided(() => probeOnce(httpProbe, target(server.port), options));
+    assert.equal(outcome, "fail: matching body with /ok.*ready/ takes longer than 50ms");
   });
 
   test("nor one that is made for a JSON path", async () => {
@@ -180,11 +199,8 @@ describe("a body made to stall a regular expression", () => {
     const body = JSON.stringify(Array.from({ length: 40 }, () => Array.from({ length: 30 }, () => [[[[[1, 2]]]]])));
     await using server = await tcpServer(reply(http(body)));
     const path = "$..*..*..*..*..x";
-    const outcome = line(await probeOnce(httpProbe, target(server.port), json({ path })));
-    assert.equal(
-      outcome,
-      `inconclusive: the search for ${path} in the body took longer than 50ms before: tried again later`,
-    );
+    const outcome = await decided(() => probeOnce(httpProbe, target(server.port), json({ path })));
+    assert.equal(outcome, `fail: the search for ${path} in the body takes longer than 50ms`);
   });
 });
 
