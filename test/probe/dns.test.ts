@@ -465,6 +465,20 @@ describe("a query", () => {
   });
 });
 
+test("a right answer that takes too long is a failure where that is asked for, over TCP after UDP too", async () => {
+  const whole = overUdp(dnsReply([a("10.0.0.7")]));
+  await using slow = await dnsServer(later(400, whole), stall);
+  await using half = await dnsServer(later(200, truncated), (socket, nth) => {
+    setTimeout(() => overTcp(dnsReply())(socket, nth), 200);
+  });
+  for (const { port } of [slow, half])
+    for (const [max_latency, expected] of [
+      ["90ms", /^fail: the right answer took \d+ms, expected within 90ms$/],
+      ["4s", /^pass: NOERROR/],
+    ] as const)
+      assert.match(line(await probeOnce(dnsProbe, target(port, 5000), { ...www, max_latency })), expected);
+});
+
 test("a late reply does not answer the next probe", async () => {
   await using server = await udpServer(later(120, overUdp(dnsReply())));
   const prober = open(dnsProbe, target(server.port, 100), {});

@@ -318,6 +318,20 @@ describe("over TLS, an smtp probe meets", () => {
   testEach(smtpProbe, over);
   test("and a hundred of each leave no descriptor open", () => manyOfEach(smtpProbe, over));
 
+  test("a server that asks who we are is shown our certificate", async () => {
+    const client = certificate({ subject: "director", issuer: root });
+    const files = { certificate: join(folder, "director.pem"), key: join(folder, "director.key") };
+    writeFileSync(files.certificate, client.cert);
+    writeFileSync(files.key, client.key);
+    const strict = { ...secret, ca: root.cert, requestCert: true, rejectUnauthorized: true };
+    await using secure = await tlsServer(strict, mail());
+    assert.equal(line(await probeOnce(smtpProbe, target(secure.port), { ...tls, ...files })), "pass: 250 to EHLO");
+    assert.equal(
+      line(await probeOnce(smtpProbe, target(secure.port), tls)),
+      "fail: TLS error waiting for the greeting: the server demands a client certificate",
+    );
+  });
+
   test("after STARTTLS everything is said again", async () => {
     const noted: string[] = [];
     await using secure = await tcpServer(mail({ secret, noted }));
@@ -360,6 +374,15 @@ describe("what a mail server hears", () => {
     });
     assert.equal(line(await probeOnce(smtpProbe, target(patient.port))), "pass: 250 to EHLO");
   });
+});
+
+test("a greeting that takes too long is a failure where that is asked for", async () => {
+  await using slow = await tcpServer((socket, nth) => {
+    setTimeout(() => mail()(socket, nth), 300);
+  });
+  const ask = async (max_latency: string) => line(await probeOnce(smtpProbe, target(slow.port, 5000), { max_latency }));
+  assert.match(await ask("40ms"), /^fail: the right answer took \d+ms, expected within 40ms$/);
+  assert.equal(await ask("4s"), "pass: 250 to EHLO");
 });
 
 test("a source address that is not ours says nothing about the server", async () => {
