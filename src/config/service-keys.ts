@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { formatDuration } from "../model/time.ts";
 import { defaultText } from "./defaults.ts";
 import {
   label,
@@ -118,7 +119,10 @@ const flap = z
       .describe("is kept down for this long, twice as long each further time"),
     max: durationFrom(SECOND, DAY).prefault(defaultText("service.flap.max")).describe("and this long at most"),
   })
-  .refine(({ hold, max }) => hold <= max, { error: "may not be below hold", path: ["max"] })
+  .superRefine(({ hold, max }, context) => {
+    const message = `${formatDuration(max)} is below hold, ${formatDuration(hold)}`;
+    if (max < hold) context.addIssue({ code: "custom", path: ["max"], message, input: max });
+  })
   .describe("Keeps a server that comes and goes away, as long as others serve");
 
 /** What may stand in defaults, pools and services alike. */

@@ -21,8 +21,10 @@ const options = z
   .strictObject({
     /** Program and arguments, run without a shell. `{address}` and `{port}` stand for the server's. */
     command: z
-      .array(z.string({ error: "expected text" }).meta({ type: ["string", "number", "boolean"] }))
-      .min(1, { error: "expected a program and its arguments" }),
+      .array(z.string({ error: "expected text" }).meta({ type: ["string", "number", "boolean"] }), {
+        error: "expected a list: a program and its arguments",
+      })
+      .min(1, { error: "may not be empty: a program and its arguments" }),
     /** Exit codes 2 to 255 pass too, and say the weight: code - 2. */
     dynamic_weight: bool.prefault("false"),
     /** Variables of its environment, which otherwise has PATH and director's own alone. */
@@ -33,8 +35,8 @@ const options = z
   .superRefine((check, context) => {
     const problem = (path: readonly (string | number)[], message: string): void =>
       context.addIssue({ code: "custom", path: [...path], message, input: check });
-    const [program = ""] = check.command;
-    if (!absolutePath.safeParse(program).success)
+    const [program] = check.command;
+    if (program !== undefined && !absolutePath.safeParse(program).success)
       problem(["command", 0], `expected the program's absolute path, not ${JSON.stringify(program)}`);
     for (const [i, argument] of check.command.entries())
       if (argument.includes("\0")) problem(["command", i], "no argument can have a NUL in it");

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { formatProblem, parseConfig } from "../../src/config/parse.ts";
+import { err } from "../../src/model/result.ts";
 import { parse, probeTypes, problemsOf } from "./support.ts";
 
 const TYPES = [...probeTypes.keys()].join(", ");
@@ -767,8 +769,80 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
       "4:59: services[0].servers[0].labels.d: expected text, not a list",
     ],
   ],
+  [
+    "an exec check of nothing",
+    web("check: { type: exec }"),
+    ["5:12: services[0].check.command: missing: expected a list: a program and its arguments"],
+  ],
+  [
+    "an exec check of an empty list",
+    web("check: { type: exec, command: [] }"),
+    ["5:35: services[0].check.command: may not be empty: a program and its arguments"],
+  ],
+  [
+    "an exec check that is a line for a shell",
+    web("check: { type: exec, command: check_db -H localhost }"),
+    ['5:35: services[0].check.command: expected a list: a program and its arguments, not "check_db -H localhost"'],
+  ],
+  [
+    "an exec check of a program without its path",
+    web("check: { type: exec, command: [check_db, -H, '{address}'] }"),
+    ['5:36: services[0].check.command[0]: expected the program\'s absolute path, not "check_db"'],
+  ],
+  [
+    "an environment that is not one",
+    web("check: { type: exec, command: [/bin/true], env: { 'A B': c, DIRECTOR_PORT: 1, OK: 1 } }"),
+    [
+      '5:62: services[0].check.env["A B"]: is no name of a variable',
+      "5:80: services[0].check.env.DIRECTOR_PORT: names with DIRECTOR_ are director's own",
+    ],
+  ],
+  [
+    "an agent without its port, and alone",
+    web("check: { type: agent }"),
+    [
+      "5:12: services[0].check: warning: an agent alone does not tell when its server is dead: add another check",
+      "5:12: services[0].check.port: missing: an agent listens at a port of its own, so say which port to probe",
+    ],
+  ],
+  [
+    "an agent without its port beside another check",
+    web("checks: [{ type: agent }, { type: tcp }]"),
+    ["5:14: services[0].checks[0].port: missing: an agent listens at a port of its own, so say which port to probe"],
+  ],
+  [
+    "flap damping after a single time",
+    web("flap: { count: 1 }"),
+    ["5:20: services[0].flap.count: expected a whole number from 2 to 100"],
+  ],
+  [
+    "flap damping with a hold above its end",
+    web("flap: { hold: 2h }"),
+    ["5:11: services[0].flap.max: 1h is below hold, 2h"],
+  ],
+  ["flap damping that is a word", web("flap: on"), ['5:11: services[0].flap: expected a map, or none, not "on"']],
+  [
+    "a mistyped key of flap damping",
+    web("flap: { cuont: 3 }"),
+    ['5:13: services[0].flap.cuont: unknown key, did you mean "count"?'],
+  ],
   ["pools that are no map", `pools: []\n${web("")}`, ["1:8: pools: expected a map of pools"]],
 ];
+
+test("a program that is not there is warned of where somebody looks", () => {
+  const file = web("check: { type: exec, command: [/opt/check] }");
+  const seen: string[] = [];
+  const runnable = (path: string) => seen.push(path) === 0;
+  const { config, problems } = parseConfig(
+    { file: "d.conf", text: file },
+    { probeTypes, runnable, readInclude: () => err("none") },
+  );
+  assert.ok(config);
+  assert.deepEqual(problems.map(formatProblem), [
+    "d.conf:5:35: services[0].check.command: warning: /opt/check is not there, or cannot be run: as long as that is so nothing is checked",
+  ]);
+  assert.deepEqual(seen, ["/opt/check"]);
+});
 
 describe("problems are all reported, each at its place and with the remedy", () => {
   for (const [what, file, problems] of rows)

@@ -78,6 +78,20 @@ describe("a server that reports what it wants of its weight", () => {
     }
   });
 
+  test("a weight set by command comes before a reported one, and gives way to no other", async () => {
+    const machine = world();
+    const daemon = await machine.start(TWO);
+    machine.servers.answer(A, says({ weight: 50 }));
+    await machine.clock.advance(2_500);
+    await daemon.wait(daemon.director.setWeight("web", "a", 30, OPS));
+    assert.equal(await machine.weights(), `${A} 30, ${B} 100`);
+    machine.servers.answer(A, says({ weight: 70 }));
+    await machine.clock.advance(2_500);
+    assert.equal(await machine.weights(), `${A} 30, ${B} 100`);
+    await daemon.wait(daemon.director.setWeight("web", "a", undefined, OPS));
+    assert.equal(await machine.weights(), `${A} 70, ${B} 100`);
+  });
+
   test("a little of anything is at least 1", async () => {
     const machine = world();
     await machine.start(webConf([`a ${A} 3`, `b ${B} 3`]));

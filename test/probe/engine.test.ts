@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { CheckSpec } from "../../src/model/probe.ts";
+import type { CheckSpec, ProbeOutcome, Report } from "../../src/model/probe.ts";
 import { type Beginning, type CheckTransition, createEngine, UNCHECKED_AFTER_MS } from "../../src/probe/engine.ts";
 import { TICK_MS } from "../../src/probe/wheel.ts";
 import { checkSpec } from "../support/check-spec.ts";
@@ -428,4 +428,54 @@ test("law: whatever is updated, answered and blocked, probers are opened and clo
     }),
     { numRuns: 60 },
   );
+});
+
+describe("what servers report of their weight", () => {
+  const says = (report: Report): ProbeOutcome => ({ kind: "pass", detail: "said", report });
+
+  test("is told when it changes, and only then; what is not mentioned stays", async () => {
+    const { clock, servers, engine, run, words } = laboratory();
+    const spec = checkSpec({ interval: 1_000 });
+    run([spec]);
+    await clock.advance(1_500);
+    const before = words().length;
+    for (const report of [{ factor: 0.5 }, { factor: 0.5 }, {}, { hold: "drain" }, { factor: 0.5 }] as const) {
+      servers.answer(A, says(report));
+      await clock.advance(3_000);
+    }
+    servers.answer(A, "pass");
+    await clock.advance(3_000);
+    assert.deepEqual(words().slice(before), ["up -> up", "up -> up"]);
+    assert.deepEqual(engine.get(spec.key)!.reported, { factor: 0.5, hold: "drain" });
+  });
+
+  test("survives what cannot be asked, being down, and other timings; not another question", async () => {
+    const { clock, servers, engine, run } = laboratory();
+    run([checkSpec()]);
+    servers.answer(A, says({ factor: 0.5 }));
+    await clock.advance(3_000);
+    for (const answer of ["inconclusive", "fail"] as const) {
+      servers.answer(A, answer);
+      await clock.advance(10_000);
+    }
+    const slower = checkSpec({ timeout: 3_000, interval: 4_000 });
+    run([slower]);
+    assert.deepEqual(engine.get(slower.key)!.reported, { factor: 0.5 });
+    const other = checkSpec({ path: "/other" });
+    run([other]);
+    assert.equal(engine.get(other.key)!.reported, undefined);
+  });
+});
+
+test("what is harmlessly inconclusive makes a new check up, and unchecked after a while", async () => {
+  const { clock, servers, engine, run, words } = laboratory();
+  servers.answer(A, { kind: "inconclusive", reason: "agent did not answer", harmless: true });
+  const spec = checkSpec();
+  run([spec]);
+  await clock.advance(100);
+  assert.deepEqual(words(), ["unknown -> up"]);
+  await clock.advance(UNCHECKED_AFTER_MS + 3_000);
+  assert.deepEqual(words(), ["unknown -> up", "up -> up, unchecked true"]);
+  const { passes, failures, everPassed } = engine.get(spec.key)!;
+  assert.deepEqual([passes, failures, everPassed], [0, 0, false]);
 });
