@@ -56,9 +56,11 @@ for (const page of setups)
       });
 
     const nft = commands(text, "nft");
-    test("its commands for nftables are accepted", { skip: nft.length === 0 || !canTryNft }, () => {
-      assert.equal(accepted(nft.join("\n")), undefined);
-    });
+    if (nft.length > 0)
+      test("its commands for nftables are accepted", (t) => {
+        if (!canTryNft) return t.skip("no nft, or no network of its own to be had here");
+        assert.equal(accepted(nft.join("\n")), undefined);
+      });
 
     test("it has a failure, pitfalls, and names who finds them", () => {
       for (const needed of [
