@@ -72,7 +72,8 @@ export function openConversation(
 
   function converse(attempt: Attempt, first: Socket): void {
     let socket = first;
-    const call: Call = {
+    let stopListening = (): void => {};
+    const talker = talk({
       from: first.localAddress ?? "",
       say(bytes, sent) {
         if (attempt !== current) return;
@@ -86,30 +87,32 @@ export function openConversation(
       finish: (outcome) => finish(attempt, outcome, socket),
       change(connector, next) {
         if (attempt !== current) return;
-        const last = socket;
-        for (const event of ["data", "end"] as const) last.removeAllListeners(event);
-        dial(attempt, connector(last), (over) => {
+        stopListening();
+        dial(attempt, connector(socket), (over) => {
           socket = over;
           next();
           listen(over);
         });
       },
-    };
-    const talker = talk(call);
-    const listen = (own: Socket): void => {
+    });
+    listen(first);
+
+    function listen(own: Socket): void {
       own.on("error", (error) => {
         const tls = laterTrouble(error, attempt.phase);
         finish(attempt, tls === undefined ? fromError(error, attempt.phase, "network") : fail(tls));
       });
       if (talker === undefined) return;
-      own.on("data", (chunk: Buffer) => {
+      const heard = (chunk: Buffer): void => {
         if (attempt === current) talker.heard(chunk);
-      });
-      own.on("end", () => {
+      };
+      const ended = (): void => {
         if (attempt === current) talker.ended();
-      });
-    };
-    listen(first);
+      };
+      own.on("data", heard);
+      own.on("end", ended);
+      stopListening = () => own.off("data", heard).off("end", ended);
+    }
   }
 
   return {
