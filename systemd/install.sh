@@ -9,6 +9,7 @@ root=${root%/*/*}
 command=/usr/bin/director
 unit=/etc/systemd/system/director.service
 users=/etc/sysusers.d/director.conf
+settings=/usr/lib/sysctl.d/50-director.conf
 config=/etc/director/director.conf
 
 usage() {
@@ -53,12 +54,13 @@ check() {
 install() {
   check
   packages_fit || (cd "$root" && run npm ci --omit=dev)
-  run mkdir -p /etc/sysusers.d /etc/director
+  run mkdir -p /etc/sysusers.d /usr/lib/sysctl.d /etc/director
   run cp "$root/systemd/director.sysusers" "$users"
   run systemd-sysusers "$users"
   run ln -sfn "$root/bin/director" "$command"
   as_director "$command" --version >/dev/null ||
     stop "user director cannot run $command: everything in $root and above it must be readable for others (chmod -R o+rX $root)"
+  run cp "$root/systemd/director.sysctl" "$settings"
   run cp "$root/systemd/director.service" "$unit"
   run systemctl daemon-reload
   start
@@ -105,6 +107,7 @@ uninstall() {
   fi
   if [ -e /var/cache/director ]; then run rm -r /var/cache/director; fi
   if [ -e "$users" ]; then run rm "$users"; fi
+  if [ -e "$settings" ]; then run rm "$settings"; fi
   if [ "$(readlink -- "$command")" = "$root/bin/director" ]; then run rm "$command"; fi
   say "removed. Left as they are: the kernel's table (ipvsadm -Ln), /etc/director, /var/lib/director, user and group director, $root."
 }
