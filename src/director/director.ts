@@ -571,7 +571,14 @@ export function createDirector(options: DirectorOptions) {
       const actual = await kernel.read(stopping.signal);
       const intent = intents.current();
       const running = { config, beliefs, records: engine.records(), stateOf, intent, view: reconciler.view(), graceOf };
-      return reloadPlan(running, next, withoutOvertaken(intent, next), actual, want, clock.now());
+      return reloadPlan(
+        { ...running, damped: flaps.verdict },
+        next,
+        withoutOvertaken(intent, next),
+        actual,
+        want,
+        clock.now(),
+      );
     },
 
     /** Ends probing and the pass in hand; the table stays as it is. */

@@ -1,6 +1,7 @@
+import type { ServerVerdict } from "../health/server.ts";
 import type { Glance, IpvsTable } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
-import { type Service, type ServiceKey, serviceKey } from "../model/service.ts";
+import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import type { Millis, Now } from "../model/time.ts";
 import { type Desired, type DesiredInput, decide } from "../policy/desired.ts";
 import type { Intent } from "../policy/intent.ts";
@@ -35,6 +36,8 @@ export interface RunningState {
   readonly intent: Intent;
   readonly view: ReconcilerView;
   readonly graceOf: (service: ServiceKey) => Millis;
+  /** What of a verdict by checks alone is left where somebody is held for flapping. */
+  readonly damped: (service: Service, server: RealServer, verdict: ServerVerdict) => ServerVerdict;
 }
 
 /** How the director makes its table. */
@@ -85,7 +88,7 @@ export function reloadPlan(
       desired: want({
         config: over,
         intent: intentOf,
-        verdict: (service, server) => verdictOf(service, server, verdicts, states),
+        verdict: (service, server) => running.damped(service, server, verdictOf(service, server, verdicts, states)),
         actual,
       }),
       ifUp: (service) => allUp(service, intentOf(service)),

@@ -178,4 +178,12 @@ describe("a reload", () => {
     await flap(machine, A, 1);
     assert.equal(await machine.weights(), `${A} 0, ${B} 100`, "what was counted before the reload is lost");
   });
+
+  test("is planned with its holds", async () => {
+    const { machine, daemon } = await started();
+    await flap(machine, A, 3);
+    const next = machine.config(conf([`a ${A}`, `b ${B} 50`]));
+    const { changes, standing } = await daemon.wait(daemon.director.plan(next));
+    assert.deepEqual([changes.length, standing], [1, []], JSON.stringify(changes));
+  });
 });
