@@ -63,6 +63,13 @@ describe("the data of a record is shown as dig shows it", () => {
     });
 });
 
+test("a query is, byte for byte, what RFC 1035 has", () => {
+  const root = queryMessage(0x1d17, { name: ".", record: "NS", recursion: true });
+  assert.equal(root.toString("hex"), "1d1701000001000000000000" + "00" + "00020001");
+  const host = queryMessage(1, { name: "ab.c", record: "AAAA", recursion: false });
+  assert.equal(host.toString("hex"), "000100000001000000000000" + "0261620163" + "00" + "001c0001");
+});
+
 test("every response code has its word", () => {
   for (const [code, word] of RCODES.entries()) {
     const reply = encode({ type: "response", id: 4660, flags: code, questions: [{ type: "A", name }] });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Answer, TRUNCATED_RESPONSE } from "dns-packet";
+import fc from "fast-check";
 import { dnsProbe } from "../../src/probe/dns.ts";
 import { type DnsBehaviour, dnsReply, dnsServer, framed, overTcp, overUdp, spoilt } from "../support/dns-server.ts";
 import { type Case, line, manyOfEach, open, probe, probeOnce, target, testEach } from "../support/drive.ts";
@@ -486,6 +487,22 @@ test("a late reply does not answer the next probe", async () => {
     assert.equal(line(await probe(prober, 100)), "fail: timed out after 100ms waiting for the reply");
   prober.close();
 });
+
+for (const transport of ["udp", "tcp"])
+  test(`whatever comes back over ${transport}, the probe ends with an outcome`, async () => {
+    let rubbish = Buffer.alloc(0);
+    const lie: DnsBehaviour = (query, bytes) => put(6, 3)(Buffer.concat([dnsReply()(query, bytes) as Buffer, rubbish]));
+    await using server = await dnsServer(overUdp(lie), overTcp(lie));
+    const prober = open(dnsProbe, target(server.port, 20), { ...any, transport });
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+        rubbish = Buffer.from(bytes);
+        assert.match(line(await probe(prober, 20)), /^(fail|pass): /);
+      }),
+      { numRuns: 60 },
+    );
+    prober.close();
+  });
 
 test("the next probe may begin within the outcome of the last, in every state", async () => {
   await using good = await udpServer(overUdp(dnsReply()));

@@ -465,3 +465,21 @@ test("a reply reads the same however its bytes are parted", () => {
     ),
   );
 });
+
+test("whatever bytes come, reading them ends and throws nothing", () => {
+  const piece = fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    fc.constantFrom("220 a\r\n", "250-", "\n", "\r").map(Buffer.from),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+      const reader = smtpReader();
+      for (const bytes of pieces) {
+        const found = reader.read(Buffer.from(bytes));
+        if (found !== "more" && found.kind === "trouble") return;
+        if (found !== "more") assert.ok(found.code >= 200 && found.code <= 599);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
