@@ -81,8 +81,9 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:path": ["runtime", "state", "control", "cli", "doctor/collect.ts", "doctor/processes.ts"],
   "node:util": ["observe", "cli"],
   "node:os": ["cli"],
-  "node:crypto": ["cli", "runtime/chance.ts", "probe/pem-files.ts"],
+  "node:crypto": ["cli", "config/checks.ts", "runtime/chance.ts", "probe/pem-files.ts"],
   "node:buffer": ["cli"],
+  "node:worker_threads": ["cli"],
   "node:events": ["cli"],
 };
 

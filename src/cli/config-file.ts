@@ -32,12 +32,32 @@ export interface LoadedFiles {
   with(additions: readonly Addition[]): ParsedConfig;
 }
 
-export function loadFiles(file: string): LoadedFiles {
-  const text = readText(file);
-  if (!text.ok) return { parsed: refused(file, text.error), with: () => refused(file, text.error) };
+export interface ReadFiles extends LoadedFiles {
+  /** What was read, for reading it once more elsewhere. */
+  readonly texts: Texts;
+}
+
+/** What stood on the disk: the file, and its includes by their patterns. */
+export interface Texts {
+  readonly file: string;
+  readonly text: Result<string, string>;
+  readonly included: ReadonlyMap<string, Included>;
+}
+
+type Included = ReturnType<ConfigEnvironment["readInclude"]>;
+
+export function loadFiles(file: string): ReadFiles {
+  return parseTexts({ file, text: readText(file), included: new Map() });
+}
+
+/** As `loadFiles`, of texts that were read before; what they lack is read now. */
+export function parseTexts(texts: Texts): ReadFiles {
+  const { file, text } = texts;
+  const included = new Map(texts.included);
+  const kept = { file, text, included };
+  if (!text.ok) return { parsed: refused(file, text.error), texts: kept, with: () => refused(file, text.error) };
   const source = { file, text: text.value };
   const disk = environmentIn(dirname(file));
-  const included = new Map<string, ReturnType<ConfigEnvironment["readInclude"]>>();
   const readInclude: ConfigEnvironment["readInclude"] = (pattern, from) => {
     const known = included.get(pattern) ?? disk.readInclude(pattern, from);
     included.set(pattern, known);
@@ -45,6 +65,7 @@ export function loadFiles(file: string): LoadedFiles {
   };
   return {
     parsed: parseConfig(source, { ...disk, readInclude }),
+    texts: kept,
     with: (additions) => parseConfig(source, { ...disk, readInclude, additions }),
   };
 }

@@ -11,7 +11,7 @@ import { loadSent } from "./plan-files.ts";
 /** What planning needs of the daemon. */
 export interface PlanningContext {
   /** Its own file, as it is on the disk now. */
-  load(): LoadedFiles;
+  load(): Promise<LoadedFiles>;
   readonly file: string;
   running(): Config;
   /** With what drains have brought in beside the file. */
@@ -24,7 +24,7 @@ export interface PlanningContext {
 /** The steps of a reload, as far as they can go without touching anything. */
 export function planner(daemon: PlanningContext): Planner {
   return async (sent) => {
-    const files = sent === undefined ? daemon.load() : loadSent(sent);
+    const files = sent === undefined ? await daemon.load() : loadSent(sent);
     const { config: plain, problems } = files.parsed;
     if (!plain)
       return err({ kind: "invalid", problems: problems.filter((p) => p.severity === "error").map(formatProblem) });

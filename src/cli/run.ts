@@ -35,7 +35,8 @@ import { withoutCapabilities } from "../runtime/unprivileged.ts";
 import { upFiles } from "../runtime/up-files.ts";
 import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
-import { type LoadedFiles, loadFiles } from "./config-file.ts";
+import { loadFilesAside } from "./config-aside.ts";
+import type { LoadedFiles } from "./config-file.ts";
 import { planner } from "./planning.ts";
 import { VERSION } from "./version.ts";
 
@@ -52,7 +53,7 @@ export interface DaemonOptions {
 /** The daemon, from the file to the last signal. Returns the exit code: 78 for a bad configuration, 1 when it could not start. */
 export async function runDaemon({ configFile, memory = memoryTable }: DaemonOptions): Promise<number> {
   const file = resolve(configFile);
-  const files = loadFiles(file);
+  const files = await loadFilesAside(file);
   const first = files.parsed;
   const prefixes = isJournal(2, process.env) ? { error: "<3>", warning: "<4>" } : { error: "", warning: "" };
   for (const problem of first.problems)
@@ -104,6 +105,8 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
             ipvsadmTable({
               command: initial.ipvs.command,
               timeoutMs: initial.ipvs.timeout,
+              // For measuring where the kernel has no IPVS (bench/).
+              ...(process.env.DIRECTOR_PROC_IP_VS === undefined ? {} : { procFile: process.env.DIRECTOR_PROC_IP_VS }),
               onUnreadable: (lines) => {
                 if (lines.length > 0)
                   log.warn(`ipvsadm lists what director cannot read, and leaves alone: ${lines.join("; ")}`);
@@ -233,7 +236,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
 
   async function tryReload(force: boolean): Promise<Result<ReloadReply, ReloadRefusal>> {
     const old = director.config();
-    const next = loadFiles(file);
+    const next = await loadFilesAside(file);
     const { problems } = next.parsed;
     const warnings = problems.filter((p) => p.severity === "warning").map(formatProblem);
     if (!next.parsed.config)
@@ -268,7 +271,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   }
 
   const plan = planner({
-    load: () => loadFiles(file),
+    load: () => loadFilesAside(file),
     file,
     running: director.config,
     withAdded: (next) => withAdditions(next, director.intent().added),

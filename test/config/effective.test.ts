@@ -22,6 +22,16 @@ describe("the effective configuration", () => {
     );
   });
 
+  test("a configuration is plain data: it comes whole from the thread that parsed it", () => {
+    fc.assert(
+      fc.property(randomFile, (file) => {
+        const parsed = parse(file);
+        assert.deepEqual(structuredClone(parsed), parsed);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   for (const name of ["contract-example.conf", "../../config/director.conf"])
     test(`${name} survives`, () => {
       const text = readFileSync(new URL(name, import.meta.url), "utf8").replace("include: [conf.d/*.yaml]", "");
