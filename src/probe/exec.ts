@@ -56,9 +56,16 @@ export const execProbe: ProbeType<ExecOptions> = {
   name: "exec",
   options,
   programs: ({ command }) => command.slice(0, 1),
-  label: ({ command: [program = ""] }) => `exec ${program.slice(program.lastIndexOf("/") + 1)}`,
+  label: ({ command }) => `exec ${nameOf(command)}`,
   open: openExec,
 };
+
+/** A script is known by its own name, not by that of the shell which reads it. Arguments are not shown: there may be passwords among them. */
+function nameOf([program = "", script = ""]: readonly string[]): string {
+  const last = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+  const reads = /^(?:(?:ba|da|k|z)?sh|(?:python|perl|ruby|node|php)[\d.]*)$/.test(last(program));
+  return last(reads && script.startsWith("/") ? script : program);
+}
 
 const places = pLimit(AT_ONCE);
 

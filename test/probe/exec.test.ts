@@ -92,6 +92,19 @@ describe("the verdict is the exit code", () => {
   });
 });
 
+describe("its name", () => {
+  const table: readonly [command: readonly string[], name: string][] = [
+    [["/usr/lib/checks/db", "-p", "secret"], "exec db"],
+    [["/bin/sh", "/etc/checks/lag", "{address}"], "exec lag"],
+    [["/usr/bin/python3.11", "/etc/checks/lag.py"], "exec lag.py"],
+    [["/bin/sh", "-c", "exit 0"], "exec sh"],
+    [["/bin/cat", "/etc/passwd"], "exec cat"],
+  ];
+  for (const [command, name] of table)
+    test(`${command.join(" ")} is ${name}`, () =>
+      assert.equal(execProbe.label(execProbe.options.parse({ command })), name));
+});
+
 describe("what the program gets", () => {
   test("address and port, in its arguments and its environment, and nothing of ours", async () => {
     process.env.DIRECTOR_SECRET = "ours";
