@@ -53,7 +53,7 @@ describe("a daemon with hooks", () => {
     const beganAgain = performance.now();
     assert.deepEqual(await fiveOutages(machine), expected);
     const tookAgain = performance.now() - beganAgain;
-    assert.ok(tookAgain < 3 * took + 2_000, `the process was busy with hooks: ${tookAgain} ms instead of ${took}`);
+    assert.ok(tookAgain < 5 * took + 5_000, `the process was busy with hooks: ${tookAgain} ms instead of ${took}`);
     assert.equal(transitions(daemon) - before, 1_000);
     await until("they hang", () => linesIn(join(b.dir, "pids")).length === 4 && stalled.held() === 1);
     for (const { queued, dropped, delivered, failed } of b.hooks.status()) {

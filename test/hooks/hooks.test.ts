@@ -188,7 +188,7 @@ describe("a stop", () => {
     const began = performance.now();
     await b.hooks.stop();
     const took = performance.now() - began;
-    assert.ok(took > 1_500 && took < 4_500, `${took} ms`);
+    assert.ok(took > 1_500 && took < 10_000, `${took} ms`);
     await until("its child is gone", () => !lives(pid!));
     assert.deepEqual(b.log, ["warning hooks end with director; not delivered: hang 1, stalled 1, retries 1"]);
   });
@@ -199,7 +199,7 @@ describe("a stop", () => {
     await until("done", () => b.status("a").delivered === 1);
     const began = performance.now();
     await b.hooks.stop();
-    assert.ok(performance.now() - began < 200);
+    assert.ok(performance.now() - began < 1_500);
     assert.deepEqual(b.log, []);
   });
 });

@@ -12,7 +12,7 @@ import type { EpochMs } from "../../src/model/time.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 
 /** On a machine that has other things to do as well. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 /** Waits until an answer is there. */
 export async function until<T>(what: string, ask: () => T | undefined | false): Promise<T> {

@@ -185,19 +185,11 @@ describe("a webhook", () => {
       socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"));
     });
     await using b = bench();
-    b.hooks.use([webhook("chat", `http://127.0.0.1:${server.port}/`, { timeout: 200 })]);
+    b.hooks.use([webhook("chat", `http://127.0.0.1:${server.port}/`, { timeout: 1_500 })]);
     b.hooks.offer(down(1));
     await until("delivered", () => b.status("chat").delivered === 1);
     assert.equal(server.seen(), 1);
     await until("no connection is kept", () => server.held() === 0);
-  });
-
-  test("a name that does not exist is a failure like any other", async () => {
-    await using b = bench();
-    b.hooks.use([webhook("chat", "http://no-such-host.invalid/")]);
-    b.hooks.offer(down(1));
-    await until("failed", () => b.status("chat").failed === 1);
-    assert.match(b.status("chat").last!.reason!, /no-such-host\.invalid \(4 attempts\)$/);
   });
 });
 
