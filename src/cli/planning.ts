@@ -16,6 +16,8 @@ export interface PlanningContext {
   running(): Config;
   /** With what drains have brought in beside the file. */
   withAdded(files: LoadedFiles): Result<Config, string>;
+  /** What `director freeze` holds: service names, or `everything`. */
+  frozen(): readonly string[];
   /** Keys that a running director cannot change. */
   needRestart(next: Config): readonly string[];
   plan(next: Config): Promise<TablePlan>;
@@ -39,7 +41,11 @@ export function planner(daemon: PlanningContext): Planner {
         ...(await daemon.plan(next)),
         refusals: removalRefusals(running, next),
         restart: daemon.needRestart(next),
-        warnings: [...problems.map(formatProblem), ...(full.ok ? [] : [`added servers are left out: ${full.error}`])],
+        warnings: [
+          ...problems.map(formatProblem),
+          ...(full.ok ? [] : [`added servers are left out: ${full.error}`]),
+          ...daemon.frozen().map((what) => `frozen: ${what}: nothing of it is written before its freeze ends`),
+        ],
       };
       return ok(reply);
     } catch (error) {

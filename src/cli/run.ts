@@ -275,6 +275,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     file,
     running: director.config,
     withAdded: (next) => withAdditions(next, director.intent().added),
+    frozen: () => inForce(director.intent(), systemClock.now().epoch).map((f) => f.serviceName ?? "everything"),
     needRestart: (next) => needRestart(initial, next),
     plan: director.plan,
   });

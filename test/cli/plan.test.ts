@@ -104,6 +104,13 @@ describe("director plan and a daemon", () => {
     assert.match(stdout, /the file changes nothing|nothing to change/);
   });
 
+  test("what is frozen is named", async () => {
+    await b.cli("freeze", "list", "--for", "10m", "--reason", "by hand");
+    const { code, stderr } = await b.cli("plan");
+    assert.deepEqual([code, stderr], [0, "frozen: list: nothing of it is written before its freeze ends\n"]);
+    assert.equal((await b.cli("thaw", "list")).code, 0);
+  });
+
   test("a bad file: every problem, exit 78; one that is not there likewise", async () => {
     const bad = await b.cli("plan", written(file.replace("vip: 192.0.2.10:80", "vpi: 192.0.2.10:80")));
     assert.equal(bad.code, 78);

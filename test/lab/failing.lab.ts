@@ -60,7 +60,7 @@ const [a, b, c, u1, u2] = await Promise.all([
   rs2.listen({ kind: "udp", name: "u2", port: 53 }),
 ]);
 const director = startDirector({ config });
-await director.ready();
+await director.ready(60_000);
 const key = (i: number) => `tcp:${VIP}:${portOf(i)}`;
 const servers = { a, b, c };
 type Name = keyof typeof servers;

@@ -61,7 +61,7 @@ step(
 );
 
 const director = startDirector({ config: config("observe") });
-await director.ready();
+await director.ready(60_000);
 
 step("in observe mode the difference is shown at any time, and nothing is written", async (t) => {
   const expected = difference("100");

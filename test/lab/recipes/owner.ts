@@ -19,7 +19,7 @@ export async function own(config: string, rules: string): Promise<void> {
     await setTable(`-C\n${rules}`);
   } else if (owner === undefined) {
     owner = startDirector({ config });
-    await owner.ready();
+    await owner.ready(60_000);
   } else {
     owner.configure(config);
     await director("reload");
@@ -27,6 +27,7 @@ export async function own(config: string, rules: string): Promise<void> {
   await until(
     "the kernel has the table",
     async () => assert.deepEqual(lines(await savedRules()), lines(rules)) ?? true,
+    { timeoutMs: 30_000 },
   );
 }
 
