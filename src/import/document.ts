@@ -20,6 +20,8 @@ export interface Contents {
   readonly globals: Written | undefined;
   /** At least one. */
   readonly parts: readonly Part[];
+  /** What was noted of services that did not become any. */
+  readonly lost: readonly Notes[];
   /** The first virtual service of the original. */
   readonly first: Place;
 }
@@ -67,13 +69,13 @@ function hints({ program, env, parts, first }: Contents, notes: Notes): void {
   hint("stop", `a stop of director leaves the table as it is, whatever ${program} did; \`director flush\` empties it`);
 }
 
-function head({ program, source, env }: Contents, notes: Notes): readonly string[] {
+function head({ program, source, env, lost }: Contents, notes: Notes): readonly string[] {
   const all = notes.all();
   const count = (kind: NoteKind) => all.filter((note) => note.kind === kind).length;
   const losses = (["refused", "dropped", "changed"] as const).flatMap((kind) =>
     count(kind) > 0 ? [`${count(kind)} ${kind}`] : [],
   );
-  const own: readonly Note[] = notes.own();
+  const own: readonly Note[] = [notes, ...lost].flatMap((each) => each.own());
   return [
     `Made of ${source.file} by \`director import ${program}${env.recommended ? " --recommended" : ""}\`.`,
     isExact(all)

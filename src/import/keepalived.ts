@@ -20,14 +20,16 @@ export function importKeepalived(source: Source, env: ImportEnvironment): Import
   const context = createContext(env, notes);
   const names = createNames();
   const taken = new Set<string>();
-  const parts = file.servers.flatMap((service) => mapService(service, file, taken, names, context));
+  const mapped = file.servers.map((service) => ({ service, parts: mapService(service, file, taken, names, context) }));
+  const parts = mapped.flatMap(({ parts }) => parts);
+  const lost = mapped.filter(({ parts }) => parts.length === 0).map(({ service }) => service.notes);
   if (parts.length === 0) {
     const place = { file: source.file, line: 1 };
     notes.add("stopped", place, "the whole file", "there is no virtual server in it that director could serve");
     return { text: undefined, notes: notes.all() };
   }
   return document(
-    { program: "keepalived", source, env, globals: globalEntries(file), parts, first: file.servers[0]!.place },
+    { program: "keepalived", source, env, globals: globalEntries(file), parts, lost, first: file.servers[0]!.place },
     notes,
   );
 }
@@ -41,7 +43,7 @@ function globalEntries({ globals }: Keepalived): Written | undefined {
   const seconds = (value: number) => (value === 0 ? undefined : `${value}s`);
   if (sync === undefined && timeouts === undefined) return undefined;
   return map({
-    sync: sync && flow({ role: "master", interface: sync.interface, id: String(sync.id) }),
+    sync: sync && flow({ role: sync.role, interface: sync.interface, id: String(sync.id) }),
     timeouts:
       timeouts && flow({ tcp: seconds(timeouts.tcp), tcp_fin: seconds(timeouts.tcpFin), udp: seconds(timeouts.udp) }),
   });

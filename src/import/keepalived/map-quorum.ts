@@ -54,14 +54,23 @@ export function quorumEntries(
 
 /** The share that exactly the sums from `weight` on reach. Percentages have three decimals: rounded down they are exact for all weights below 100,000. */
 function shareOf(weight: number, total: number, { place }: VirtualServer, notes: Notes): string {
+  if (weight > total) {
+    notes.add(
+      "changed",
+      place,
+      "quorum",
+      "once lost it is regained when all servers are healthy; keepalived never regains it",
+    );
+    return "100%";
+  }
   const share = Math.floor((weight / total) * 100_000 + 1e-6) / 1000;
   const reached = Math.ceil((share / 100) * total - 1e-6);
-  if (share === 0 || share > 100 || reached !== weight)
+  if (share === 0 || reached !== weight)
     notes.add(
       "changed",
       place,
       "quorum",
       `a weight of ${weight} in ${total} is written as a share, and not to the last unit`,
     );
-  return `${Math.min(Math.max(share, 0.001), 100)}%`;
+  return `${Math.max(share, 0.001)}%`;
 }

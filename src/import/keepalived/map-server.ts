@@ -8,9 +8,6 @@ import type { Context } from "./context.ts";
 import { type Aim, serverChecks } from "./map-checks.ts";
 import type { RealServer, VirtualServer } from "./model.ts";
 
-/** What ipvsadm takes. */
-const HEAVIEST = 65_535;
-
 /** A real server with all it inherits. */
 export interface Mapped {
   readonly server: RealServer;
@@ -22,11 +19,13 @@ export interface Mapped {
 }
 
 /** @param servicePort the one port of the virtual service; undefined: several, or a mark's none
- *  @param families of the virtual service's addresses; undefined: those of its servers */
+ *  @param families of the addresses of this service
+ *  @param anywhere of all services that the virtual server becomes: servers of another family belong to another of these */
 export function mapServers(
   service: VirtualServer,
   servicePort: number | undefined,
-  families: ReadonlySet<4 | 6> | undefined,
+  families: ReadonlySet<4 | 6>,
+  anywhere: ReadonlySet<4 | 6>,
   context: Context,
 ): readonly Mapped[] {
   const taken = new Map<string, number>();
@@ -37,7 +36,9 @@ export function mapServers(
     const kept = forwarding.kind === "masquerade" ? server.port : undefined;
     const key = formatEndpoint(address, kept ?? servicePort);
     const first = taken.get(key);
-    if (families !== undefined && !families.has(address.family) && forwarding.kind !== "tunnel")
+    const fits = (all: ReadonlySet<4 | 6>) => forwarding.kind === "tunnel" || all.has(address.family);
+    if (!fits(families) && fits(anywhere)) continue;
+    if (!fits(families))
       notes.add(
         "refused",
         place,
@@ -63,25 +64,13 @@ export function mapServers(
       mapped.push({
         server,
         forwarding,
-        weight: weightOf(service, server),
+        weight: server.weight ?? service.weight ?? 1,
         port: kept,
         checks: checksOf(service, server, forwarding, kept, servicePort, context),
       });
     }
   }
   return mapped;
-}
-
-function weightOf(service: VirtualServer, server: RealServer): number {
-  const weight = server.weight ?? service.weight ?? 1;
-  if (weight > HEAVIEST)
-    server.notes.add(
-      "changed",
-      server.place,
-      `weight ${weight}`,
-      `is ${HEAVIEST}, the most ipvsadm takes: divide all weights of this virtual server by the same`,
-    );
-  return Math.min(weight, HEAVIEST);
 }
 
 function checksOf(

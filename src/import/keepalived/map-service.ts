@@ -30,7 +30,8 @@ export function mapService(
       "protocol",
       "is not said: keepalived 2 takes UDP for it, version 1 took TCP; write the one that is meant",
     );
-  return fronts.map((front) => part(service, front, nameFor(nameOf(service, front)), context));
+  const families = new Set(fronts.flatMap((front) => [...front.families]));
+  return fronts.map((front) => part(service, front, families, nameFor(nameOf(service, front)), context));
 }
 
 function nameOf({ at, name, protocol }: VirtualServer, front: Front): string {
@@ -41,11 +42,17 @@ function nameOf({ at, name, protocol }: VirtualServer, front: Front): string {
   return protocol === "tcp" ? endpoint : `${protocol ?? "udp"}-${endpoint}`;
 }
 
-function part(service: VirtualServer, front: Front, name: string, context: Context): Part {
-  const servers = mapServers(service, front.port, front.families, context);
+function part(
+  service: VirtualServer,
+  front: Front,
+  families: ReadonlySet<4 | 6>,
+  name: string,
+  context: Context,
+): Part {
+  const servers = mapServers(service, front.port, front.families, families, context);
   const forwarding = mostUsual(
     servers.map((server) => server.forwarding),
-    service.forwarding ?? { kind: "masquerade" },
+    { kind: "masquerade" },
   );
   const onFailure = onFailureOf(service, servers);
   const initial = initialOf(service, servers);
@@ -56,7 +63,7 @@ function part(service: VirtualServer, front: Front, name: string, context: Conte
     scheduler: service.scheduler ?? "wlc",
     ...flagEntries(service, front),
     ...(forwarding.kind !== "masquerade" && forwardingEntries(forwarding)),
-    persistence: persistenceEntries(service, front),
+    persistence: persistenceEntries(service, front, families),
     quorum: quorumEntries(
       service,
       servers.map(({ weight }) => weight),
@@ -76,7 +83,9 @@ function part(service: VirtualServer, front: Front, name: string, context: Conte
     write(shared) {
       const written = servers.map((server) => serverEntries(server, { forwarding, checks }));
       const { recommended } = context.env;
-      const own = service.notes.own().map((note) => noteComment(note, service.place.file));
+      const kept = new Set(servers.map(({ server }) => server));
+      const lost = service.servers.filter((server) => !kept.has(server)).flatMap((server) => server.notes.own());
+      const own = [...service.notes.own(), ...lost].map((note) => noteComment(note, service.place.file));
       return map(
         {
           ...entries,
@@ -146,29 +155,34 @@ function flagEntries(service: VirtualServer, front: Front): Entries {
   };
 }
 
-function persistenceEntries(service: VirtualServer, { families }: Front): Written | undefined {
+function persistenceEntries(service: VirtualServer, front: Front, families: ReadonlySet<4 | 6>): Written | undefined {
   const { persistence } = service;
   if (persistence === undefined) return undefined;
   const { seconds, granularity, engine } = persistence;
   return flow({
     timeout: `${seconds}s`,
-    netmask: granularity === undefined ? undefined : netmask(granularity, service, families),
+    netmask: granularity === undefined ? undefined : netmask(granularity, service, front.families, families),
     engine,
   });
 }
 
-function netmask(text: string, { notes, place }: VirtualServer, families: ReadonlySet<4 | 6>): Written | undefined {
+/** @param anywhere families of all services that the virtual server becomes; a mask for one of them is not wrong */
+function netmask(
+  text: string,
+  { notes, place }: VirtualServer,
+  families: ReadonlySet<4 | 6>,
+  anywhere: ReadonlySet<4 | 6>,
+): Written | undefined {
   const family = text.includes(".") ? 4 : 6;
   const right = family === 4 ? netmaskPrefix(text) !== undefined : whole(text, 1, 128) !== undefined;
-  if (!right || !families.has(family)) {
+  if (!right || !anywhere.has(family))
     notes.add(
       "refused",
       place,
       `persistence_granularity ${text}`,
       "is no netmask of this virtual server's family (255.255.255.0 for IPv4, 64 for IPv6): every client counts by itself",
     );
-    return undefined;
-  }
+  if (!right || !families.has(family)) return undefined;
   if (families.size === 1) return text;
   return flow(family === 4 ? { ipv4: text } : { ipv6: text });
 }

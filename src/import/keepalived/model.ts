@@ -15,7 +15,9 @@ export interface Globals {
   readonly timeouts:
     | { readonly tcp: number; readonly tcpFin: number; readonly udp: number; readonly place: Place }
     | undefined;
-  readonly sync: { readonly interface: string; readonly id: number; readonly place: Place } | undefined;
+  readonly sync:
+    | { readonly role: "master" | "both"; readonly interface: string; readonly id: number; readonly place: Place }
+    | undefined;
 }
 
 export interface Group {

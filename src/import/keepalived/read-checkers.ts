@@ -1,3 +1,5 @@
+import { parseAddress } from "../../model/address.ts";
+import { isDomainName } from "../domain.ts";
 import type { Notes } from "../notes.ts";
 import { type Keywords, opens, readBlock, type ValueReader, valueReader, words } from "./block.ts";
 import type { Checker, CheckerBase } from "./model.ts";
@@ -201,13 +203,17 @@ function readDns(statement: Statement, { base, read, notes, connection }: Readin
         else read.refuse(s, "keepalived does not know this type and asks for SOA; so does this import");
       }),
       name: words(1, 1, (s) => {
-        name = s.args[0]!;
+        if (isDomainName(s.args[0]!)) name = s.args[0]!;
+        else read.refuse(s, "is no domain name; left out, so the root is asked for");
       }),
     },
     notes,
   );
   return { kind: "dns", ...base, query, name };
 }
+
+/** A host name, or an address literal (RFC 5321 4.1.2). */
+const HELO = /^(?=.{1,255}$)(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)$/i;
 
 function readSmtp(statement: Statement, { base, read, notes, connection }: Reading): Checker {
   let helo = "smtpchecker.keepalived.org";
@@ -225,7 +231,9 @@ function readSmtp(statement: Statement, { base, read, notes, connection }: Readi
     {
       ...connection,
       helo_name: words(1, 1, (s) => {
-        if (/^[\w.[\]:-]{1,255}$/.test(s.args[0]!)) helo = s.args[0]!;
+        const bare = parseAddress(s.args[0]!);
+        if (bare !== undefined) helo = `[${bare.family === 6 ? "IPv6:" : ""}${s.args[0]}]`;
+        else if (HELO.test(s.args[0]!)) helo = s.args[0]!;
         else read.refuse(s, "is no host name; left out");
       }),
       host: opens(0, 0, host),

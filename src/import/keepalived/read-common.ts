@@ -1,5 +1,5 @@
 import { readUnicast } from "../../config/addresses.ts";
-import { type IpAddress, parseAddress } from "../../model/address.ts";
+import type { IpAddress } from "../../model/address.ts";
 import type { Forwarding } from "../../model/service.ts";
 import type { Notes } from "../notes.ts";
 import { type Keywords, type ValueReader, words } from "./block.ts";
@@ -42,6 +42,21 @@ export function timingKeywords(timings: Draft<Timings>, read: ValueReader, minRe
   };
 }
 
+/** What ipvsadm takes. */
+const HEAVIEST = 65_535;
+
+export function readWeight(statement: Statement, min: 0 | 1, read: ValueReader, notes: Notes): number | undefined {
+  const weight = read.count(statement, min, 2_147_483_647);
+  if (weight === undefined || weight <= HEAVIEST) return weight;
+  notes.add(
+    "changed",
+    statement.place,
+    `weight ${weight}`,
+    `is ${HEAVIEST}, the most ipvsadm takes: divide all weights of this virtual server by the same`,
+  );
+  return HEAVIEST;
+}
+
 /** An address and a port as keepalived writes them; what director does not take is noted. */
 export function readEndpoint(
   statement: Statement,
@@ -57,8 +72,8 @@ export function readEndpoint(
 }
 
 export function readAddress(statement: Statement, read: ValueReader): IpAddress | undefined {
-  const address = parseAddress(statement.args[0] ?? "");
-  return address ?? read.refuse(statement, "expected an IPv4 or IPv6 address; left out");
+  const address = readUnicast(statement.args[0] ?? "");
+  return address.ok ? address.value : read.refuse(statement, address.error);
 }
 
 /** lvs_method: `NAT`, `DR`, `TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]`. */

@@ -82,21 +82,21 @@ function readSync(statement: Statement, globals: Draft<Globals>, notes: Notes): 
   const [name = "", ...rest] = statement.args;
   const read = valueReader(notes);
   const { place } = statement;
-  if (!/^[^\s/:]{1,15}$/.test(name)) return void read.refuse(statement, "expected the name of an interface");
+  if (!/^(?!\.\.?$)[^\s/:]{1,15}$/.test(name)) return void read.refuse(statement, "expected the name of an interface");
   const options = new Map<string, string>();
   const instance = rest.length % 2 === 1 ? rest.shift() : undefined;
   for (let i = 0; i < rest.length; i += 2) options.set(rest[i]!, rest[i + 1]!);
   const id = whole(options.get("id") ?? "0", 0, 255);
   if (id === undefined) return void read.refuse(statement, "expected an id from 0 to 255");
   options.delete("id");
-  globals.sync = { interface: name, id, place };
-  const follows = instance === undefined ? "" : ` with the state of ${instance}`;
-  notes.add(
-    "changed",
-    place,
-    statement.keyword,
-    `keepalived runs it as master or backup${follows}, director in the role the file says: write role: backup on the standby`,
-  );
+  globals.sync = { role: instance === undefined ? "both" : "master", interface: name, id, place };
+  if (instance !== undefined)
+    notes.add(
+      "changed",
+      place,
+      statement.keyword,
+      `keepalived runs it as master or backup with the state of ${instance}, director in the role the file says: write role: backup on the standby, or role: both on either`,
+    );
   if (options.size > 0)
     notes.add("dropped", place, [...options.keys()].join(", "), "the kernel's defaults count for these");
 }
@@ -116,7 +116,7 @@ export function readSsl(statement: Statement, notes: Notes): void {
         "dropped",
         place,
         "SSL certificate",
-        "https checks show no certificate of their own; an exec check can (curl --cert)",
+        "write certificate: and key: into the https checks, once the files are on this machine; a key with a password cannot be used",
       );
     else if (keyword !== "key" && keyword !== "password") notes.add("refused", place, keyword, "unknown in SSL");
 }

@@ -2,7 +2,15 @@ import type { Notes } from "../notes.ts";
 import { type Keyword, opens, readBlock, valueReader, words } from "./block.ts";
 import type { Checker, RealServer } from "./model.ts";
 import { checkerKeywords } from "./read-checkers.ts";
-import { type Draft, noTimings, readEndpoint, readForwarding, readHook, timingKeywords } from "./read-common.ts";
+import {
+  type Draft,
+  noTimings,
+  readEndpoint,
+  readForwarding,
+  readHook,
+  readWeight,
+  timingKeywords,
+} from "./read-common.ts";
 import type { Statement } from "./tree.ts";
 
 export const MAIL = "director sends no mail: alert on its metrics, or let a hook send it";
@@ -10,10 +18,8 @@ export const MAIL = "director sends no mail: alert on its metrics, or let a hook
 /** `real_server IP [PORT] { … }`. */
 export function realServerKeyword(add: (server: RealServer) => void, parent: Notes): Keyword {
   return opens(1, 2, (statement) => {
-    const notes = parent.child();
-    const read = valueReader(notes);
-    const endpoint = readEndpoint(statement, statement.args, read);
-    if (endpoint !== undefined) add(readServer(statement, endpoint, notes));
+    const endpoint = readEndpoint(statement, statement.args, valueReader(parent));
+    if (endpoint !== undefined) add(readServer(statement, endpoint, parent.child()));
   });
 }
 
@@ -43,7 +49,7 @@ function readServer(statement: Statement, endpoint: Pick<RealServer, "address" |
     statement,
     {
       weight: words(1, 1, (s) => {
-        server.weight = read.count(s, 0, 2_147_483_647) ?? server.weight;
+        server.weight = readWeight(s, 0, read, notes) ?? server.weight;
       }),
       lvs_method: words(1, 7, (s) => {
         server.forwarding = readForwarding(s, read);

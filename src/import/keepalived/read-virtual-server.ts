@@ -2,7 +2,15 @@ import { SCHEDULERS } from "../../config/service-keys.ts";
 import type { Notes } from "../notes.ts";
 import { type Keywords, readBlock, type ValueReader, valueReader, words } from "./block.ts";
 import type { RealServer, VirtualServer } from "./model.ts";
-import { type Draft, noTimings, readEndpoint, readForwarding, readHook, timingKeywords } from "./read-common.ts";
+import {
+  type Draft,
+  noTimings,
+  readEndpoint,
+  readForwarding,
+  readHook,
+  readWeight,
+  timingKeywords,
+} from "./read-common.ts";
 import { MAIL, realServerKeyword } from "./read-real-server.ts";
 import type { Statement } from "./tree.ts";
 import { whole } from "./words.ts";
@@ -13,10 +21,10 @@ type Reading = Draft<Omit<VirtualServer, "persistence">> & {
 
 /** `virtual_server IP [PORT]`, `virtual_server fwmark N`, `virtual_server group NAME`; undefined if it has no place in the table. */
 export function readVirtualServer(statement: Statement, parent: Notes): VirtualServer | undefined {
+  const at = readTarget(statement, valueReader(parent));
+  if (at === undefined) return undefined;
   const notes = parent.child();
   const read = valueReader(notes);
-  const at = readTarget(statement, read);
-  if (at === undefined) return undefined;
   const servers: RealServer[] = [];
   const hooks = { quorumUp: undefined, quorumDown: undefined };
   const draft: Reading = {
@@ -210,7 +218,7 @@ function otherKeywords(draft: Reading, read: ValueReader, notes: Notes): Keyword
       draft.inhibit = true;
     }),
     weight: words(1, 1, (s) => {
-      draft.weight = read.count(s, 1, 2_147_483_647) ?? draft.weight;
+      draft.weight = readWeight(s, 1, read, notes) ?? draft.weight;
     }),
     smtp_alert: words(0, 1, (s) => {
       if (read.flag(s) === true) notes.add("dropped", s.place, s.keyword, MAIL);

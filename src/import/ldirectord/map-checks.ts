@@ -1,8 +1,9 @@
 import type { IpAddress } from "../../model/address.ts";
+import { isDomainName } from "../domain.ts";
 import { httpHost, httpPath } from "../http.ts";
 import { type Pace, paceEntries } from "../pace.ts";
 import { javascriptRegex } from "../regex.ts";
-import { type Entries, flow, list, map, type WrittenMap } from "../written.ts";
+import { type Entries, flow, list, map, sameText, type WrittenMap } from "../written.ts";
 import { type Globals, PORT_OF_SERVICE, type Real, type Virtual } from "./model.ts";
 import { readHost, readPort } from "./values.ts";
 
@@ -23,6 +24,18 @@ const cannot = (why: string): Asked => ({ ok: false, why });
 /** The checks of one real server; none: it counts as up.
  *  @param understood the port director takes without being told */
 export function realChecks(aim: Aim, understood: number | undefined): readonly WrittenMap[] {
+  const asked = new Map<string, WrittenMap>();
+  for (const { what, check } of allChecks(aim, understood)) if (!asked.has(what)) asked.set(what, check);
+  return [...asked.values()];
+}
+
+/** A check, and what it asks whatever its pace. */
+interface Found {
+  readonly what: string;
+  readonly check: WrittenMap;
+}
+
+function allChecks(aim: Aim, understood: number | undefined): readonly Found[] {
   const { virtual, real } = aim;
   const { checkType, place, notes } = virtual;
   const port =
@@ -34,15 +47,16 @@ export function realChecks(aim: Aim, understood: number | undefined): readonly W
     ...entries,
     ...(entries.port === undefined && { port: own === undefined || own === understood ? undefined : String(own) }),
   });
-  const done = (asked: Asked, pace: Pace, what: string): readonly WrittenMap[] => {
-    if (!asked.ok)
-      notes.add(
-        "changed",
-        place,
-        what,
-        `${asked.why}; nothing checks these servers until that is mended, they count as up`,
-      );
-    return asked.ok ? [map({ ...asked.entries, ...paceEntries(pace, place, what, notes) })] : [];
+  const done = (asked: Asked, pace: Pace, subject: string): readonly Found[] => {
+    const aimless = asked.ok && asked.entries.port === undefined && understood === undefined;
+    const settled = aimless ? cannot("no port is said that could be probed: write checkport") : asked;
+    if (settled.ok) {
+      const check = map({ ...settled.entries, ...paceEntries(pace, place, subject, notes) });
+      return [{ what: sameText(map(settled.entries)), check }];
+    }
+    const end = "nothing checks these servers until that is mended, they count as up";
+    notes.add("changed", place, subject, `${settled.why}; ${end}`);
+    return [];
   };
   switch (checkType.kind) {
     case "on":
@@ -280,6 +294,7 @@ function dns({ virtual, real }: Aim, where: Where): Asked {
     asked.ok && asked.value.family === 4
       ? `${asked.value.text.split(".").reverse().join(".")}.in-addr.arpa`
       : undefined;
+  if (!isDomainName(name) && !asked.ok) return cannot(`${name} is no domain name`);
   if (asked.ok && reverse === undefined) return cannot(`${name} is asked for by its name below ip6.arpa`);
   const answer =
     reverse !== undefined && receive !== ""

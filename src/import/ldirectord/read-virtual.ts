@@ -19,11 +19,11 @@ const MOST_REALS = 1024;
 
 /** `virtual = ADDRESS:PORT | MARK` with its settings; undefined if it is no service. */
 export function readVirtual({ head, settings }: VirtualLines, globals: Globals, parent: Notes): Virtual | undefined {
+  const family = head.key === "virtual6" ? 6 : 4;
+  const at = readTarget(head, family, valueReader(parent));
+  if (at === undefined) return undefined;
   const notes = parent.child();
   const read = valueReader(notes);
-  const family = head.key === "virtual6" ? 6 : 4;
-  const at = readTarget(head, family, read);
-  if (at === undefined) return undefined;
   const port = at.kind === "address" ? at.port : 0;
   const protocol = at.kind === "fwmark" ? undefined : port === 53 ? "udp" : "tcp";
   const reals: Real[] = [];

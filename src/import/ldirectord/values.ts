@@ -50,7 +50,8 @@ export function valueReader(notes: Notes) {
   return {
     refuse,
     count(setting: Setting, min: number, max: number): number | undefined {
-      const text = setting.value;
+      // Outside virtuals a comment behind a value is a part of it, of which a number has no more than its digits.
+      const text = setting.value.replace(/\s+#.*$/, "");
       const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
       if (value >= min && value <= max) return value;
       const digits = /\d+/.exec(text)?.[0];
