@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { plain } from "../../src/cli/output.ts";
 import { planText } from "../../src/cli/plan-text.ts";
+import { apiPath, createClient, Refused } from "../../src/control/client.ts";
 import type { PlanReply } from "../../src/control/shapes.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { type Bench, bench, cli } from "./support.ts";
 
 describe("director plan and a daemon", () => {
@@ -102,6 +104,22 @@ describe("director plan and a daemon", () => {
     const { stdout } = await b.cli("plan", next);
     assert.match(stdout, new RegExp(`each takes nothing down.*\\n {2}list: tcp port ${b.ports.dead}\n`));
     assert.match(stdout, /the file changes nothing|nothing to change/);
+  });
+
+  test("over the socket: a POST whose body fits, and nothing else", async () => {
+    const api = createClient({ clock: systemClock, socket: b.socket, actor: "test", printable: true });
+    const { signal } = new AbortController();
+    const path = apiPath("plan");
+    const refusal = (asked: Promise<unknown>) =>
+      asked.then(
+        () => "answered",
+        (error: unknown) => (error instanceof Refused ? error.status : error),
+      );
+    assert.equal(await refusal(api.get(path, signal)), 405);
+    assert.equal(await refusal(api.send("POST", path, { files: "x" }, signal)), 400);
+    assert.equal(await refusal(api.send("POST", path, { file: b.conf }, signal)), 400, "it reads no file for others");
+    assert.equal(await refusal(api.send("POST", path, { files: { file: "x", text: "services: 5" } }, signal)), 422);
+    assert.equal(await refusal(api.send("POST", path, {}, signal)), "answered");
   });
 
   test("what is frozen is named", async () => {

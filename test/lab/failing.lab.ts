@@ -87,7 +87,7 @@ step("before: all three serve below every scheduler but dh, which sends one addr
   }
 });
 
-step("a server dies under load: clients fail until the verdict is written, and nobody after it", async (t) => {
+step("a server dies under load: who comes between its death and the verdict fails, and is counted", async (t) => {
   const loads = await Promise.all(
     rows.map((_, i) => cl.startLoad({ kind: "echo", target: `${VIP}:${portOf(i)}`, perSecond: 6, timeoutMs: 4_000 })),
   );
@@ -157,7 +157,7 @@ step("disabled below mh without fallback: connections live on, and the entry goe
   assert.equal(its()?.weight, 0, "it stands while somebody is connected");
   const { alive, dead } = await held.release();
   assert.deepEqual([Object.values(alive).reduce((x, y) => x + y, 0), dead], [12, []]);
-  await until("its entry is out", () => its() === undefined, { timeoutMs: 20_000 });
+  await until("its entry is out", () => its() === undefined, { timeoutMs: 40_000 });
   const { counts, errors } = await connect(i, 200);
   assert.deepEqual([Object.values(counts), errors], [[200], {}]);
   assert.equal((await director.cli("enable", `s${i}`, mine)).code, 0);
