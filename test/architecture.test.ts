@@ -70,7 +70,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "dns-packet": ["probe"],
   "p-limit": ["probe", "hooks"],
   "node:child_process": ["runtime/run-command.ts"],
-  "node:net": ["model/address.ts", "probe", "hooks/webhook.ts", "control", "cli", "doctor/nets.ts"],
+  "node:net": ["model/address.ts", "probe", "hooks/webhook.ts", "control", "cli"],
   "node:dgram": ["probe"],
   "node:vm": ["probe/bounded.ts"],
   "node:tls": ["probe", "hooks/webhook.ts"],

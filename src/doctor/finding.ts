@@ -11,7 +11,7 @@ export const CATALOGUE = {
   ],
   "vip-not-local": [
     "error",
-    "A VIP is no address of this machine: its packets are not delivered here, and IPVS never sees them. A hint where VRRP or the like runs: this may be the standby.",
+    "A VIP is no address of this machine: its packets are not delivered here, and IPVS never sees them. A hint where VRRP or the like runs, since this may be the standby, and with `vips` in the file.",
   ],
   "server-unroutable": ["error", "This machine has no route to a server."],
   "ip-forward": [

@@ -1,36 +1,55 @@
-import { BlockList, isIP } from "node:net";
-import type { IpAddress } from "../model/address.ts";
-import type { Net } from "./packet-rules.ts";
+import { type IpAddress, parseAddress } from "../model/address.ts";
+
+/** A range of addresses; a single one is a range of one. */
+export interface Net {
+  readonly family: 4 | 6;
+  /** First and last address, as numbers. */
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Where it is written as one: `10.0.0.0/8`, or a single address. */
+  readonly prefix: number | undefined;
+}
 
 /** Reads `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `10.0.0.1-10.0.0.9`, `fd00::/8` or a single address. */
 export function parseNet(text: string): Net | undefined {
   const [from = "", to] = text.split("-");
-  if (to !== undefined)
-    return sameFamily(from, to) ? { family: familyOf(from), from, to, prefix: undefined } : undefined;
-  const [address = "", length] = text.split("/");
-  if (isIP(address) === 0) return undefined;
-  const full = isIP(address) === 4 ? 32 : 128;
-  const prefix = length === undefined ? full : length.includes(".") ? prefixOf(length) : Number(length);
-  if (!Number.isInteger(prefix) || prefix < 0 || prefix > full) return undefined;
-  return { family: familyOf(address), from: address, to: address, prefix };
+  if (to !== undefined) return rangeOf(parseAddress(from), parseAddress(to));
+  const [base = "", length] = text.split("/");
+  const address = parseAddress(base);
+  if (address === undefined) return undefined;
+  const bits = address.family === 4 ? 32 : 128;
+  const prefix = length === undefined ? bits : length.includes(".") ? prefixOf(length) : Number(length);
+  if (!Number.isInteger(prefix) || prefix < 0 || prefix > bits) return undefined;
+  const host = (1n << BigInt(bits - prefix)) - 1n;
+  const first = numberOf(address) & ~host;
+  return { family: address.family, first, last: first | host, prefix };
 }
 
 /** Whether the address lies in the net. */
 export function contains(net: Net, address: IpAddress): boolean {
   if (net.family !== address.family) return false;
-  const family = net.family === 4 ? "ipv4" : "ipv6";
-  const list = new BlockList();
-  if (net.prefix === undefined) list.addRange(net.from, net.to, family);
-  else list.addSubnet(net.from, net.prefix, family);
-  return list.check(address.text, family);
+  const number = numberOf(address);
+  return net.first <= number && number <= net.last;
 }
 
-function familyOf(text: string): 4 | 6 {
-  return isIP(text) === 6 ? 6 : 4;
+/** Whether it is one address alone. */
+export function isSingle(net: Net): boolean {
+  return net.first === net.last;
 }
 
-function sameFamily(a: string, b: string): boolean {
-  return isIP(a) !== 0 && isIP(a) === isIP(b);
+function rangeOf(from: IpAddress | undefined, to: IpAddress | undefined): Net | undefined {
+  if (from === undefined || from.family !== to?.family) return undefined;
+  return { family: from.family, first: numberOf(from), last: numberOf(to), prefix: undefined };
+}
+
+function numberOf({ family, text }: IpAddress): bigint {
+  if (family === 4) return BigInt(text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0));
+  const [head = "", tail] = text.split("::");
+  const groups = (part: string) => part.split(":").filter((group) => group !== "");
+  const [left, right] = [groups(head), groups(tail ?? "")];
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
+  const digits = [...left, ...zeros, ...right].map((group) => group.padStart(4, "0"));
+  return BigInt(`0x${digits.join("")}`);
 }
 
 /** `255.255.255.0` is 24. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { parseNet } from "./nets.ts";
-import type { Net, PacketRule, PacketTest, Range, RuleTable, Verdict } from "./packet-rules.ts";
+import { type Net, parseNet } from "./nets.ts";
+import type { PacketRule, PacketTest, Range, RuleTable, Verdict } from "./packet-rules.ts";
 
 /** Reads what `nft -j list ruleset` prints (libnftables-json(5)). A statement or expression it does not know becomes a test that may hold or not.
  *  @throws SyntaxError, ZodError when the text is nothing of that kind. */

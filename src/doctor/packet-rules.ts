@@ -1,3 +1,5 @@
+import type { Net } from "./nets.ts";
+
 /** Rules of iptables and nftables in common words: as much of them as decides whether a source address is rewritten, and who sets marks. */
 export interface RuleTable {
   /** `iptables nat`, `nft ip nat`. */
@@ -46,14 +48,5 @@ export type PacketTest = { readonly not: boolean } & (
   /** One we do not judge: it may hold or not. */
   | { readonly kind: "other" }
 );
-
-/** First and last address; a single one is both. */
-export interface Net {
-  readonly family: 4 | 6;
-  readonly from: string;
-  readonly to: string;
-  /** Where it is written as a prefix. */
-  readonly prefix: number | undefined;
-}
 
 export type Range = readonly [from: number, to: number];

@@ -20,6 +20,7 @@ function vipsNotLocal({ config, facts }: Scene): readonly Finding[] {
     service.frontends.flatMap((frontend) => {
       if (frontend.kind === "fwmark" || routes.value.get(frontend.address.text)?.local) return [];
       const { text, family } = frontend.address;
+      if (config.vips !== undefined) return keptByUs(service.name, text, config.vips.device);
       const net = `${text}/${family === 4 ? 32 : 128}`;
       const keep = "in the configuration of this machine's network, or of whatever moves the VIP between directors";
       return finding("vip-not-local", {
@@ -31,6 +32,17 @@ function vipsNotLocal({ config, facts }: Scene): readonly Finding[] {
       });
     }),
   );
+}
+
+/** With `vips` in the file the daemon sees to it, and may have reasons to take it off. */
+function keptByUs(service: string, address: string, device: string): Finding {
+  return finding("vip-not-local", {
+    services: [service],
+    severity: "hint",
+    seen: `${address} is no address of this machine`,
+    why: `director keeps it on ${device} itself, while it runs and, with vips.withdraw, while a service of it has its quorum`,
+    fix: here([], { text: "start director; director status says why an address is away" }),
+  });
 }
 
 /** Where neighbours ask for it; a VIP that lies in no net of ours is routed here and may be on lo. */

@@ -2,8 +2,8 @@ import type { IpAddress } from "../model/address.ts";
 import type { Config } from "../model/config.ts";
 import { destinationPort, type Frontend, fits, type RealServer, type Service } from "../model/service.ts";
 import type { Facts, Interface, Route } from "./facts.ts";
-import { contains, parseNet } from "./nets.ts";
-import type { Net, PacketRule } from "./packet-rules.ts";
+import { contains, isSingle, type Net, parseNet } from "./nets.ts";
+import type { PacketRule } from "./packet-rules.ts";
 import { type Answer, sourceNat } from "./source-nat.ts";
 
 /** One way that packets of clients go: a frontend, a server below it, and how this machine reaches it. */
@@ -61,12 +61,15 @@ export function holderOf(address: IpAddress, interfaces: readonly Interface[]): 
   return interfaces.find((each) => each.addresses.some((own) => own.address === address.text));
 }
 
-export function netsOf(each: Interface): readonly Net[] {
-  return each.addresses.map((own) => parseNet(`${own.address}/${own.prefix}`)).filter((net) => net !== undefined);
-}
+/** Kept with the interface: this is asked for each of many servers. */
+const nets = new WeakMap<Interface, readonly Net[]>();
 
-function isSingle({ family, prefix }: Net): boolean {
-  return prefix === (family === 4 ? 32 : 128);
+function netsOf(each: Interface): readonly Net[] {
+  const known = nets.get(each);
+  if (known !== undefined) return known;
+  const read = each.addresses.map((own) => parseNet(`${own.address}/${own.prefix}`)).filter((net) => net !== undefined);
+  nets.set(each, read);
+  return read;
 }
 
 /** Below a firewall mark the VIP is not known, and where its clients are neither. */

@@ -1,8 +1,8 @@
 import type { IpAddress } from "../model/address.ts";
 import { assertNever } from "../model/result.ts";
 import type { Facts } from "./facts.ts";
-import { contains, parseNet } from "./nets.ts";
-import type { Net, PacketRule, PacketTest, RuleTable } from "./packet-rules.ts";
+import { contains, isSingle, type Net, parseNet } from "./nets.ts";
+import type { PacketRule, PacketTest, RuleTable } from "./packet-rules.ts";
 
 /** A packet of a client on its way from the director to a server, as POSTROUTING sees it. */
 export interface Passing {
@@ -136,10 +136,13 @@ function toDestination(nets: readonly Net[], { destination }: Passing): Answer {
 function fromSource(nets: readonly Net[], { client, server, elsewhere }: Passing): Answer {
   if (nets.some((net) => net.prefix === 0)) return "yes";
   if (client === "itself") return sure(nets.some((net) => contains(net, server)));
-  const single = (net: Net) => net.from === server.text && net.prefix === (server.family === 4 ? 32 : 128);
-  const foreign = (net: Net) =>
-    elsewhere.some((other) => contains(other, { family: net.family, text: net.from }) && net.prefix === other.prefix);
-  return nets.every((net) => single(net) || foreign(net)) ? "no" : "maybe";
+  const own = (net: Net) => isSingle(net) && contains(net, server);
+  const foreign = (net: Net) => elsewhere.some((other) => other.prefix === net.prefix && sameStart(other, net));
+  return nets.every((net) => own(net) || foreign(net)) ? "no" : "maybe";
+}
+
+function sameStart(a: Net, b: Net): boolean {
+  return a.family === b.family && a.first === b.first;
 }
 
 /** The elements are told apart by their parts: `10.0.0.11,tcp:8080,10.0.0.11` of `dst,dst,src`. */

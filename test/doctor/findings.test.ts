@@ -499,6 +499,14 @@ describe("what is found", () => {
     assert.deepEqual(examined({ facts: { table: err(NO_IPVS) } }, `ipvs: { backend: memory }\n${serviceText()}`), []);
   });
 
+  test("with vips in the file the daemon itself puts the address there", () => {
+    const found = examined(
+      { ...FULL_NAT, addresses: ["eth0: 10.9.0.2/24"] },
+      `vips: { device: vip0 }\n${serviceText()}`,
+    );
+    assert.equal(names(found.filter(({ id }) => id === "vip-not-local")), "(vip-not-local)");
+  });
+
   test("what stands in no fact is asked for by nobody: a system of which nothing could be read has no findings", () => {
     const nothing = err("not readable");
     const facts = {

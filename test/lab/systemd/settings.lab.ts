@@ -1,5 +1,5 @@
 // The kernel settings that the service brings: they exist only once ip_vs is loaded, which the service itself sees to.
-// lab: topology=routed servers=1 systemd timeout=200
+// lab: topology=routed servers=1 systemd timeout=300
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { must, run, startActors, sysctl, until, weights } from "../inside.ts";
@@ -50,7 +50,9 @@ step("a boot that comes before ip_vs is not held up, nor complained about", asyn
   await order("stop", "director");
   // Templates of persistent clients would keep it in use.
   await must(["ipvsadm", "-C"]);
-  await until("ip_vs is gone", async () => (await run(["modprobe", "-r", "ip_vs_wrr", "ip_vs"])).code === 0);
+  await until("ip_vs is gone", async () => (await run(["modprobe", "-r", "ip_vs_wrr", "ip_vs"])).code === 0, {
+    timeoutMs: 30_000,
+  });
   assert.equal(existsSync(file("conntrack")), false);
   writeFileSync("/etc/sysctl.d/90-director.conf", "");
   const from = Date.now();
