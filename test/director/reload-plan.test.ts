@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import type { TablePlan } from "../../src/director/reload-plan.ts";
 import { type Daemon, webConf, world } from "./daemon.ts";
 
@@ -153,6 +154,69 @@ describe("a plan says what the reload then does", () => {
       const after = await daemon.wait(daemon.director.plan(machine.config(to)));
       assert.deepEqual([told(after.changes), after.standing], [[], []], "after the reload there is nothing left");
     });
+
+  test("over random files, with servers dead and disabled: what it says is what is written", async () => {
+    const server = fc.record({ n: fc.integer({ min: 1, max: 5 }), weight: fc.constantFrom(0, 1, 30, 100) });
+    const service = fc.record({
+      servers: fc.uniqueArray(server, { minLength: 1, maxLength: 4, selector: ({ n }) => n }),
+      lines: fc.subarray([
+        "persistence: { timeout: 5m }",
+        "protocol: udp",
+        "removal_grace: 1m",
+        "quorum: { up: 2, down: 1 }",
+        "on_failure: remove",
+        'sorry_server: { address: "10.0.0.9:80", check: { type: scripted } }',
+      ]),
+      scheduler: fc.constantFrom("wrr", "rr", "mh", "dh"),
+    });
+    const file = fc.uniqueArray(fc.record({ vip: fc.integer({ min: 1, max: 4 }), service }), {
+      minLength: 1,
+      maxLength: 3,
+      selector: ({ vip }) => vip,
+    });
+    const text = (services: typeof file extends fc.Arbitrary<infer F> ? F : never) =>
+      [
+        "services:",
+        ...services.flatMap(({ vip, service: { servers, lines, scheduler } }) => [
+          `  - name: s${vip}`,
+          `    vip: 192.0.2.${vip}:80`,
+          `    scheduler: ${scheduler}`,
+          "    check: { type: scripted }",
+          ...lines.map((line) => `    ${line}`),
+          "    servers:",
+          ...servers.map(({ n, weight }) => `      - { name: n${n}, address: "10.0.0.${n}:80", weight: ${weight} }`),
+        ]),
+      ].join("\n");
+    await fc.assert(
+      fc.asyncProperty(
+        file,
+        file,
+        fc.subarray([1, 2, 3, 4, 5, 9]),
+        fc.subarray([1, 2, 3, 4, 5]),
+        async (from, to, dead, disabled) => {
+          const machine = world();
+          const daemon = await machine.start(text(from));
+          for (const n of dead) machine.servers.answer(`10.0.0.${n}:80`, "fail");
+          for (const {
+            vip,
+            service: { servers },
+          } of from)
+            for (const { n } of servers)
+              if (disabled.includes(n))
+                await daemon.wait(
+                  daemon.director.disable(`s${vip}`, `n${n}`, { actor: "a", reason: undefined }, undefined),
+                );
+          await machine.clock.advance(20_000);
+          const before = machine.kernel.written.length;
+          const plan = await daemon.wait(daemon.director.plan(machine.config(text(to))));
+          await daemon.reload(text(to));
+          assert.deepEqual([...machine.kernel.written.slice(before)].sort(), rules(plan));
+          daemon.kill();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
 
   test("observe mode: without a change the difference stands, and the file that manages has it written", async () => {
     const machine = world();
