@@ -143,9 +143,9 @@ describe("a program that does not end", () => {
   test("is killed at the deadline, deaf to SIGTERM or not, with everything it started", async () => {
     const file = join(folder, "grandchild");
     const startedAt = performance.now();
-    const outcome = await once(`trap '' TERM INT HUP; (trap '' TERM; sleep 600) & echo $! >'${file}'; wait`, {}, 400);
-    assert.equal(line(outcome), "fail: timed out after 400ms, killed");
-    assert.ok(performance.now() - startedAt >= 400);
+    const outcome = await once(`trap '' TERM INT HUP; (trap '' TERM; sleep 600) & echo $! >'${file}'; wait`, {}, 1_500);
+    assert.equal(line(outcome), "fail: timed out after 1s500ms, killed");
+    assert.ok(performance.now() - startedAt >= 1_500);
     await gone(await pidIn(file));
   });
 
@@ -184,9 +184,9 @@ describe("trouble on this machine says nothing about the server", () => {
 });
 
 test("many at once take turns; the wait is shown, and not the server's fault", async () => {
-  const timeout = 4_000;
+  const timeout = 9_000;
   const probers = Array.from({ length: 45 }, () =>
-    open(execProbe, target(80, timeout), { command: sh("sleep 0.6; echo ok") }),
+    open(execProbe, target(80, timeout), { command: sh("sleep 1; echo ok") }),
   );
   const outcomes = await Promise.all(probers.map((prober) => probe(prober, timeout)));
   for (const prober of probers) prober.close();
