@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { formatProblem } from "../config/parse.ts";
 import { Unreachable } from "../control/client.ts";
-import { flushOwned } from "../director/flush.ts";
+import { flushKept, flushOwned } from "../director/flush.ts";
+import { ipInterfaces } from "../kernel/interfaces.ts";
+import { ipvsadmSettings } from "../kernel/ipvs-settings.ts";
 import { ipvsadmTable } from "../kernel/ipvsadm.ts";
 import { fileStore } from "../state/store.ts";
 import { DEFAULT_CONFIG_FILE, loadConfigFile } from "./config-file.ts";
@@ -20,7 +22,7 @@ export interface FlushOptions extends GlobalOptions {
   readonly config?: string;
 }
 
-/** `director flush`: empties our part of the kernel's table. Only while no director runs: a running one would put it back.
+/** `director flush`: empties our part of the kernel: the table, addresses and sync daemons. Only while no director runs: a running one would put it back.
  *  @throws Failed when one runs, nothing can be known of what is ours, or the kernel refuses */
 export async function flush(surroundings: Surroundings, options: FlushOptions): Promise<number> {
   const { config, problems } = loadConfigFile(resolve(options.config ?? DEFAULT_CONFIG_FILE));
@@ -32,15 +34,26 @@ export async function flush(surroundings: Surroundings, options: FlushOptions): 
   if (config.ipvs.backend === "memory") throw new Failed("ipvs.backend is memory: that table ends with its process");
   if (await answers(context))
     throw new Failed("a director is running and would put everything back: stop it first (systemctl stop director)");
-  const kernel = ipvsadmTable({ command: config.ipvs.command, timeoutMs: config.ipvs.timeout });
+  const ipvs = { command: config.ipvs.command, timeoutMs: config.ipvs.timeout };
   const dryRun = options.dryRun === true;
-  const done = await flushOwned(kernel, fileStore(config.state.directory), dryRun, context.signal);
-  if (!done.ok) throw new Failed(done.error);
-  const lines = done.value;
+  const store = fileStore(config.state.directory);
+  const services = await flushOwned(ipvsadmTable(ipvs), store, dryRun, context.signal);
+  if (!services.ok) throw new Failed(services.error);
+  const beside = { settings: ipvsadmSettings(ipvs), interfaces: ipInterfaces({ timeoutMs: ipvs.timeoutMs }) };
+  const kept = await flushKept(beside, store, dryRun, context.signal);
+  if (!kept.ok) throw new Failed(`the services are gone, but: ${kept.error}`);
+  print(context, services.value, kept.value, dryRun);
+  return EXIT.ok;
+}
+
+function print(context: Context, services: readonly string[], kept: readonly string[], dryRun: boolean): void {
+  const lines = [...services, ...kept];
   if (context.json) printJson(context, dryRun ? { wouldDelete: lines } : { deleted: lines });
   else if (lines.length === 0) context.out.print("nothing of director's is in the table");
-  else context.out.print(...lines, `${lines.length} virtual services ${dryRun ? "would be " : ""}deleted`);
-  return EXIT.ok;
+  else {
+    const beside = kept.length === 0 ? "" : ` and ${kept.length} more`;
+    context.out.print(...lines, `${services.length} virtual services${beside} ${dryRun ? "would be " : ""}deleted`);
+  }
 }
 
 async function answers(context: Context): Promise<boolean> {

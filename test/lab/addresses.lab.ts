@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { ipInterfaces } from "../../src/kernel/interfaces.ts";
 import { keepsAddresses } from "../kernel/interfaces-contract.ts";
-import { must, shell, startActors, startDirector, step, until } from "./inside.ts";
+import { kernelTable, must, shell, startActors, startDirector, step, until } from "./inside.ts";
 import { ask, status } from "./main-job/api.ts";
 import { soonMs } from "./main-job/soon.ts";
 
@@ -127,4 +127,12 @@ step("a daemon that observes only shows what it would do, and one that ends leav
   await until("the difference is shown", async () => (await problems()).includes(expected), { timeoutMs });
   await director.stop();
   assert.deepEqual(await addressesOf("ipvs0"), ["10.77.0.1/24", "192.0.2.99/32", "198.51.100.7/32"]);
+});
+
+step("flush takes off what is director's, and nothing else", async () => {
+  const { code, stdout, stderr } = await director.cli("flush", "--config", director.configFile);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /address 192\.0\.2\.99 of ipvs0/);
+  assert.deepEqual(await addressesOf("ipvs0"), ["10.77.0.1/24", "198.51.100.7/32"]);
+  assert.deepEqual(kernelTable(), {});
 });
