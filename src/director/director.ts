@@ -260,7 +260,9 @@ export function createDirector(options: DirectorOptions) {
       flaps.verdict(service, server, verdictOf(service, server, before, stateBefore));
     const words = checkWords(batch, config, { was, is: verdict });
     for (const event of [...provenWords(before, beliefs, config), ...words]) record(event);
-    flaps.notice(config);
+    // A check that is proven counts for everybody who has it.
+    const changed = batch.filter((t) => t.from !== t.to).map((t) => t.record.spec.key);
+    flaps.notice(config, passed.length > 0 ? undefined : new Set(changed));
     reconciler.wake();
   }
 

@@ -21,8 +21,9 @@ export interface FlapContext {
 export interface Flaps {
   /** Takes over the servers of a configuration as they are; what is known of those who stay is kept. */
   take(config: Config): void;
-  /** Verdicts may have changed: counts who went down. */
-  notice(config: Config): void;
+  /** Verdicts may have changed: counts who went down.
+   *  @param checks keys of those that changed; left out: anybody's may have */
+  notice(config: Config, checks?: ReadonlySet<string>): void;
   /** With those who are held for flapping taken for down, as long as the others are enough.
    *  @param plain what its checks say, where that is not what they say now */
   verdict(service: Service, server: RealServer, plain?: ServerVerdict): ServerVerdict;
@@ -105,9 +106,10 @@ export function createFlaps({ now, verdict: plain, intentOf, record }: FlapConte
       }
       watched = next;
     },
-    notice(config) {
+    notice(config, checks) {
       const at = now();
       for (const one of everybody(config)) {
+        if (checks && !one.server.checks.some(({ key }) => checks.has(key))) continue;
         const verdict = plain(one.service, one.server);
         if (one.up && verdict.kind === "down") down(one, at);
         if (isUp(verdict)) one.up = true;
