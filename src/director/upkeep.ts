@@ -1,7 +1,7 @@
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { NewEvent } from "./events.ts";
-import { FIGHT_REPAIRS, FIGHT_WINDOW_MS } from "./repairs.ts";
+import { type DriftVerdict, FIGHT_REPAIRS, FIGHT_WINDOW_MS } from "./repairs.ts";
 
 const FIRST_RETRY_MS: Millis = 1_000;
 const LAST_RETRY_MS: Millis = 60_000;
@@ -78,8 +78,14 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
   let woken = false;
   let wakeUp = () => {};
 
-  function say(severity: NewEvent["severity"], kind: string, message: string): void {
-    record({ kind, severity, message: `${chore.name}: ${message}` });
+  function say(severity: NewEvent["severity"], message: string): void {
+    record({ kind: "reconcile", severity, message: `${chore.name}: ${message}` });
+  }
+
+  function sayDrift(to: DriftVerdict, message: string): void {
+    const severity = to === "fight" ? "error" : "warning";
+    const reason = to === "fight" ? { reason: "drift-fight" } : {};
+    record({ kind: "drift", severity, to, ...reason, message: `${chore.name}: ${message}` });
   }
 
   /** Whether it may be written now. */
@@ -93,18 +99,18 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
     const what = `${key}: drift: somebody else made it ${have} (ours: ${want})`;
     if (settings().drift === "report") {
       letBe.set(key, { item, until: undefined });
-      say("warning", "drift", `${what}; left so (ipvs.drift: report)`);
+      sayDrift("reported", `${what}; left so (ipvs.drift: report)`);
       return false;
     }
     const recent = (repaired.get(key) ?? []).filter((at) => now - at < FIGHT_WINDOW_MS);
     if (recent.length >= FIGHT_REPAIRS) {
       repaired.delete(key);
       letBe.set(key, { item, until: later(now, FIGHT_WINDOW_MS) });
-      say("error", "drift", `${what} again; repaired three times in 5m, left alone for 5m: find the other writer`);
+      sayDrift("fight", `${what} again; repaired three times in 5m, left alone for 5m: find the other writer`);
       return false;
     }
     repaired.set(key, [...recent, now]);
-    say("warning", "drift", `${what}; put back. Change director.conf and \`director reload\` instead.`);
+    sayDrift("repaired", `${what}; put back. Change director.conf and \`director reload\` instead.`);
     return true;
   }
 
@@ -119,7 +125,7 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
     const after = due.length === 0 ? seen : await chore.look(signal);
     settle(due, after.items, said);
     differences = managing ? [] : wrong;
-    for (const trouble of after.troubles) if (!troubles.includes(trouble)) say("error", "reconcile", trouble);
+    for (const trouble of after.troubles) if (!troubles.includes(trouble)) say("error", trouble);
     troubles = after.troubles;
     // What is let be is remembered as ours, or it would be taken for a new wish once its time is over.
     const kept = [...letBe.values()].map(({ item }) => [item.key, item.want] as const);
@@ -146,14 +152,10 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
       const attempts = (same?.attempts ?? 0) + 1;
       next.set(item.key, { want: item.want, reason, attempts, retryAt: later(now, pauseAfter(attempts)) });
       if (same?.reason !== reason)
-        say(
-          "error",
-          "reconcile",
-          `${item.key} cannot be made ${item.want}: ${reason}; tried again with growing pauses`,
-        );
+        say("error", `${item.key} cannot be made ${item.want}: ${reason}; tried again with growing pauses`);
     }
     for (const { key, want, have, why } of tried)
-      if (!next.has(key)) say("info", "reconcile", `${key}: ${have} -> ${want}${why === undefined ? "" : ` (${why})`}`);
+      if (!next.has(key)) say("info", `${key}: ${have} -> ${want}${why === undefined ? "" : ` (${why})`}`);
     refused = next;
   }
 
@@ -167,7 +169,7 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
       if (signal.aborted) return clock.now().mono;
       const message = error instanceof Error ? error.message : String(error);
       const attempts = (failure?.attempts ?? 0) + 1;
-      if (failure?.message !== message) say("error", "reconcile", `${message}; tried again with growing pauses`);
+      if (failure?.message !== message) say("error", `${message}; tried again with growing pauses`);
       failure = { message, attempts };
       // What stands there now is not known: nothing that is found can be told from what we left half done.
       settled = new Map();

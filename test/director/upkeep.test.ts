@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { NewEvent } from "../../src/director/events.ts";
 import { type Chore, createUpkeep, type Upkeep } from "../../src/director/upkeep.ts";
+import { isKnownEvent } from "../../src/model/event-words.ts";
 import { type FakeClock, fakeClock } from "../support/fake-clock.ts";
 
 /** A shelf on which things stand, kept as a list wants it. */
@@ -153,6 +154,12 @@ describe("what is kept beside the table", () => {
     await s.clock.advance(300_000);
     assert.equal(s.things.get("jug"), "left");
     assert.deepEqual(s.problems(), []);
+    const drifts = s.events.filter((event) => event.kind === "drift");
+    assert.ok(drifts.every(isKnownEvent));
+    assert.deepEqual(
+      drifts.slice(0, 4).map((event) => event.to),
+      ["repaired", "repaired", "repaired", "fight"],
+    );
     await s.end();
   });
 
