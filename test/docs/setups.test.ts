@@ -4,6 +4,7 @@ import { globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { loadConfigText } from "../../src/cli/config-file.ts";
+import { CATALOGUE } from "../../src/doctor/finding.ts";
 import { cli } from "../cli/support.ts";
 
 const folder = join(import.meta.dirname, "../../docs/setups");
@@ -61,6 +62,11 @@ for (const page of setups)
         if (!canTryNft) return t.skip("no nft, or no network of its own to be had here");
         assert.equal(accepted(nft.join("\n")), undefined);
       });
+
+    test("what it says that director doctor finds is there to be found", () => {
+      for (const [sentence] of text.matchAll(/`director doctor`[^.]*?\(([^)]*)\)/g))
+        for (const [, id] of sentence.matchAll(/`([a-z]+(?:-[a-z]+)+)`/g)) assert.ok(id! in CATALOGUE, id);
+    });
 
     test("it has a failure, pitfalls, and names who finds them", () => {
       for (const needed of [

@@ -370,6 +370,16 @@ describe("taken out, where weight 0 would not keep clients away", () => {
     }
   });
 
+  test("an old of a drain likewise when the drain is done; while it waits for connections it counts them itself", () => {
+    const moved = { given: { [key(A)]: 100 }, taken: { [key(B)]: 100 } };
+    const mh = service([server(A), server(B)], { scheduler: "mh" });
+    const waiting = wanted([mh], { intent: intentFor({}, [moving({ step: 10, phase: draining() })]) });
+    assert.ok(has(waiting, A) && waiting.removed.size === 0);
+    const done = wanted([mh], { intent: intentFor({}, [moving({ step: 10, phase: ended("done"), result: moved })]) });
+    assert.ok(!has(done, A));
+    assert.deepEqual([...done.removed], [[`tcp:192.0.2.10:80 ${A}`, Number.POSITIVE_INFINITY]]);
+  });
+
   test("disabling or holding a dead server does not put its entry back", () => {
     for (const entry of [{ disabled: DISABLED }, { stateLost: LOST }]) {
       const result = wanted([dh], { verdicts: { [A]: DOWN }, intent: intentFor({ [A]: entry }), actual: standing });
