@@ -1,7 +1,10 @@
 import type { IpvsTable } from "../ipvs/table.ts";
 import type { Config } from "../model/config.ts";
+import type { CheckSpec, Report } from "../model/probe.ts";
+import type { RealServer, Service } from "../model/service.ts";
 import type { EpochMs } from "../model/time.ts";
 import { type Intent, withServer } from "../policy/intent.ts";
+import type { ServiceIntent } from "../policy/moves.ts";
 import type { NewEvent } from "./events.ts";
 import { entriesOf, placesOf } from "./places.ts";
 
@@ -34,4 +37,27 @@ export function heldQuiesced(
       });
     }
   return { intent: held, events };
+}
+
+/** What servers that report their weight reported last, as the kernel's weight tells: it holds until they are heard, so that a restart gives nobody
+ *  all of a weight of which he wanted a part. Where drains have a word the two cannot be told apart. */
+export function adoptedReports(
+  config: Config,
+  actual: IpvsTable,
+  intentOf: (service: Service) => ServiceIntent,
+  reports: (check: CheckSpec) => boolean,
+): ReadonlyMap<RealServer, Report> {
+  const adopted = new Map<RealServer, Report>();
+  for (const service of config.services) {
+    if (intentOf(service).drains.length > 0) continue;
+    for (const server of service.servers) {
+      if (!server.checks.some(reports)) continue;
+      const weights = placesOf(service, server).map(
+        (p) => actual.get(p.service)?.destinations.get(p.destination)?.weight ?? 0,
+      );
+      const weight = Math.max(0, ...weights);
+      if (weight > 0 && weight !== server.weight) adopted.set(server, { weight });
+    }
+  }
+  return adopted;
 }

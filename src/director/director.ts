@@ -1,7 +1,8 @@
+import type { ServerVerdict } from "../health/server.ts";
 import type { IpvsTable, Rates } from "../ipvs/table.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import type { Config } from "../model/config.ts";
-import type { ProbeOutcome, ProbeType } from "../model/probe.ts";
+import type { CheckSpec, ProbeOutcome, ProbeType, Report } from "../model/probe.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
@@ -25,7 +26,7 @@ import { type CheckRecord, type CheckTransition, createEngine } from "../probe/e
 import type { Clock } from "../runtime/clock.ts";
 import type { IntentStore } from "../state/store.ts";
 import { stillNeeded } from "./added.ts";
-import { heldQuiesced } from "./adoption.ts";
+import { adoptedReports, heldQuiesced } from "./adoption.ts";
 import { createBeside, type Surroundings } from "./beside.ts";
 import { checkWords, provenWords } from "./check-words.ts";
 import { findServer } from "./drain-request.ts";
@@ -85,6 +86,8 @@ export function createDirector(options: DirectorOptions) {
   const { clock, kernel, store, events, bootId } = options;
   let config = options.config;
   let beliefs: Beliefs = { presumedUp: new Map(), unproven: new Map() };
+  /** What servers reported in an earlier life, until they are heard in this one. */
+  let lastReports: ReadonlyMap<RealServer, Report> = new Map();
   /** Keys of the checks that nobody has passed yet; follows the beliefs. */
   let unprovenChecks: ReadonlySet<string> = new Set();
   let intents: Intents;
@@ -128,9 +131,14 @@ export function createDirector(options: DirectorOptions) {
 
   const stateOf = (key: string) => engine.get(key);
   const record = (event: NewEvent) => events.record(event);
+  const byChecks = (service: Service, server: RealServer): ServerVerdict => {
+    const said = verdictOf(service, server, beliefs, stateOf);
+    const reported = said.kind === "presumed-up" ? (said.reported ?? lastReports.get(server)) : said.reported;
+    return reported ? { ...said, reported } : said;
+  };
   const flaps = createFlaps({
     now: () => clock.now(),
-    verdict: (service, server) => verdictOf(service, server, beliefs, stateOf),
+    verdict: byChecks,
     intentOf: (service) => intents.of(service),
     record,
   });
@@ -225,6 +233,8 @@ export function createDirector(options: DirectorOptions) {
   async function adopt(actual: IpvsTable): Promise<void> {
     adopted = true;
     beliefs = { ...beliefs, presumedUp: adoptedBeliefs(config, actual).presumedUp };
+    const mayReport = (check: CheckSpec) => options.probeTypes.get(check.type)?.reports?.(check.options) ?? false;
+    lastReports = adoptedReports(config, actual, (service) => intents.of(service), mayReport);
     if (!freshState) return;
     freshState = false;
     const held = heldQuiesced(config, actual, intents.current(), clock.now().epoch);

@@ -85,6 +85,8 @@ export interface ProbeType<O = unknown> {
   readonly options: z.ZodType<O>;
   /** What does not go together with the check's timeout, by key. */
   objections?(options: O, timeout: Millis): readonly { readonly key: string; readonly message: string }[];
+  /** Whether its outcomes may have a report of the weight; left out: never. */
+  reports?(options: O): boolean;
   /** Programs that it runs, by their paths. */
   programs?(options: O): readonly string[];
   /** true: it asks at a port of its own, which has to be named, and a server that does not answer there is none the worse for it: another check has

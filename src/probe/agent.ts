@@ -23,6 +23,7 @@ export const agentProbe: ProbeType<AgentOptions> = {
   name: "agent",
   options,
   advisory: true,
+  reports: () => true,
   label: () => "agent",
   open: openAgent,
 };

@@ -55,6 +55,7 @@ export type ExecOptions = z.output<typeof options>;
 export const execProbe: ProbeType<ExecOptions> = {
   name: "exec",
   options,
+  reports: ({ dynamic_weight }) => dynamic_weight,
   programs: ({ command }) => command.slice(0, 1),
   label: ({ command }) => `exec ${nameOf(command)}`,
   open: openExec,

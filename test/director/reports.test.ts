@@ -177,6 +177,44 @@ describe("a server that reports what it wants of its weight", () => {
   });
 });
 
+describe("a restart", () => {
+  const REPORTING = webConf([`a ${A}`, `b ${B}`], { check: "path: /reports" });
+
+  test("gives nobody all of a weight of which he wanted a part: the kernel's holds until he is heard", async () => {
+    const machine = world();
+    await machine.start(REPORTING);
+    machine.servers.answer(A, says({ factor: 0.25 }), 1_500);
+    await machine.clock.advance(6_000);
+    assert.equal(await machine.weights(), `${A} 25, ${B} 100`);
+    const before = machine.kernel.written.length;
+    await machine.start(REPORTING);
+    await machine.clock.advance(10_000);
+    assert.equal(await machine.weights(), `${A} 25, ${B} 100`);
+    assert.deepEqual(machine.kernel.written.slice(before), []);
+    machine.servers.answer(A, says({ factor: 1 }));
+    await machine.clock.advance(6_000);
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100`);
+  });
+
+  test("corrects the weight of servers that report nothing, by checks that do not", async () => {
+    const machine = world();
+    await machine.start(TWO);
+    await machine.ipvsadm(`-e -t 192.0.2.10:80 -r ${A} -m -w 25`);
+    await machine.start(TWO);
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100`);
+  });
+
+  test("does not take a weight set by command, or moved by a drain, for a report", async () => {
+    const machine = world();
+    const first = await machine.start(REPORTING);
+    await first.wait(first.director.setWeight("web", "a", 30, OPS));
+    assert.equal(await machine.weights(), `${A} 30, ${B} 100`);
+    const second = await machine.start(REPORTING);
+    await second.wait(second.director.setWeight("web", "a", undefined, OPS));
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100`);
+  });
+});
+
 describe("an agent that nobody reaches", () => {
   test("holds up neither the start nor its server", async () => {
     const machine = world();

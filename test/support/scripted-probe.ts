@@ -44,6 +44,7 @@ export function scripted(clock: Clock): Scripted {
     name: "scripted",
     options: z.strictObject({ path: z.string().prefault("/") }),
     label: ({ path }) => `scripted ${path}`,
+    reports: ({ path }) => path === "/reports",
     open({ endpoint, timeout }, { path }) {
       const host = formatEndpoint(endpoint.address, endpoint.port);
       const where = `${host} ${path}`;
