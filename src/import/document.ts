@@ -75,7 +75,8 @@ function head({ program, source, env, lost }: Contents, notes: Notes): readonly 
   const losses = (["refused", "dropped", "changed"] as const).flatMap((kind) =>
     count(kind) > 0 ? [`${count(kind)} ${kind}`] : [],
   );
-  const own: readonly Note[] = [notes, ...lost].flatMap((each) => each.own());
+  const here = new Set<Note>([notes, ...lost].flatMap((each) => each.own()));
+  const own = all.filter((note) => here.has(note));
   return [
     `Made of ${source.file} by \`director import ${program}${env.recommended ? " --recommended" : ""}\`.`,
     isExact(all)

@@ -96,7 +96,22 @@ function scalar(text: string): Scalar {
 }
 
 function commentText(lines: readonly string[]): string {
-  return lines.map((line) => (line === "" ? "" : ` ${printable(line)}`)).join("\n");
+  return lines.flatMap((line) => (line === "" ? [""] : wrapped(printable(line)))).join("\n");
+}
+
+const WIDTH = 130;
+
+/** Broken between words; what goes on is indented. */
+function wrapped(line: string): readonly string[] {
+  const rows: string[] = [];
+  let row = "";
+  for (const word of line.split(" ")) {
+    if (row.length + word.length > WIDTH && row.trim() !== "") {
+      rows.push(row);
+      row = `   ${word}`;
+    } else row += ` ${word}`;
+  }
+  return [...rows, row];
 }
 
 /** One line that a terminal shows as it is; what stands in a comment comes from a file of others. */

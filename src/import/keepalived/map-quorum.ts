@@ -47,6 +47,13 @@ export function quorumEntries(
   const marks = bearing.every((weight) => weight === first)
     ? { up: Math.ceil(up / first), down: Math.ceil(down / first) }
     : undefined;
+  if (marks?.up === 1 && up > 1)
+    notes.add(
+      "hint",
+      service.quorum?.place ?? place,
+      `quorum ${quorum}`,
+      `counts weights, so one server of weight ${first} is enough: left out, it is director's default; quorum: { up: 2, down: 2 } are two servers`,
+    );
   if (marks !== undefined) return marks.up === 1 ? undefined : flow({ up: String(marks.up), down: String(marks.down) });
   if (up === 1) return undefined;
   return flow({ up: shareOf(up, total, service, notes), down: shareOf(down, total, service, notes) });
