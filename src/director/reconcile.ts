@@ -203,7 +203,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     wanted = hooks.desired(actual);
     const desired = wanted.table;
     const managing = settings().mode === "manage";
-    const fresh = [...desired.keys()].filter((key) => !hooks.owned().has(key));
+    const before = hooks.owned();
+    const fresh = [...desired.keys()].filter((key) => !before.has(key));
     // Who only observes has written nothing that would be ours to delete one day.
     if (managing && fresh.length > 0) await hooks.declare(fresh);
     const owned = hooks.owned();
