@@ -131,10 +131,15 @@ export function createDirector(options: DirectorOptions) {
 
   const stateOf = (key: string) => engine.get(key);
   const record = (event: NewEvent) => events.record(event);
+  const mayReport = ({ type, options: o }: CheckSpec) => options.probeTypes.get(type)?.reports?.(o) ?? false;
+  const isUnheard = (check: CheckSpec) => {
+    const { passes = 0, failures = 0 } = stateOf(check.key) ?? {};
+    return passes + failures === 0 && mayReport(check);
+  };
   const byChecks = (service: Service, server: RealServer): ServerVerdict => {
     const said = verdictOf(service, server, beliefs, stateOf);
-    const reported = said.kind === "presumed-up" ? (said.reported ?? lastReports.get(server)) : said.reported;
-    return reported ? { ...said, reported } : said;
+    const last = said.reported === undefined ? lastReports.get(server) : undefined;
+    return last && server.checks.some(isUnheard) ? { ...said, reported: last } : said;
   };
   const flaps = createFlaps({
     now: () => clock.now(),
@@ -233,7 +238,6 @@ export function createDirector(options: DirectorOptions) {
   async function adopt(actual: IpvsTable): Promise<void> {
     adopted = true;
     beliefs = { ...beliefs, presumedUp: adoptedBeliefs(config, actual).presumedUp };
-    const mayReport = (check: CheckSpec) => options.probeTypes.get(check.type)?.reports?.(check.options) ?? false;
     lastReports = adoptedReports(config, actual, (service) => intents.of(service), mayReport);
     if (!freshState) return;
     freshState = false;

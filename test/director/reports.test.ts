@@ -196,6 +196,20 @@ describe("a restart", () => {
     assert.equal(await machine.weights(), `${A} 100, ${B} 100`);
   });
 
+  test("nor while his agent is away", async () => {
+    const machine = world();
+    await machine.start(REPORTING);
+    machine.servers.answer(A, says({ factor: 0.25 }));
+    await machine.clock.advance(3_000);
+    machine.servers.answer(A, AGENT_GONE);
+    await machine.start(REPORTING);
+    await machine.clock.advance(60_000);
+    assert.equal(await machine.weights(), `${A} 25, ${B} 100`);
+    machine.servers.answer(A, says({ factor: 0.5 }));
+    await machine.clock.advance(3_000);
+    assert.equal(await machine.weights(), `${A} 50, ${B} 100`);
+  });
+
   test("corrects the weight of servers that report nothing, by checks that do not", async () => {
     const machine = world();
     await machine.start(TWO);
