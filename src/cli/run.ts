@@ -11,7 +11,7 @@ import { additionsFor } from "../director/added.ts";
 import { createDirector } from "../director/director.ts";
 import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/events.ts";
 import { problemsOf } from "../director/problems.ts";
-import { freezeStatus, type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
+import { freezeStatus, isServiceUp, type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
 import { createHooks } from "../hooks/hooks.ts";
 import { scriptEnvironment } from "../hooks/script.ts";
 import { ipInterfaces, memoryInterfaces } from "../kernel/interfaces.ts";
@@ -184,8 +184,8 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
 
   /** For scripts, and for `systemctl status`. */
   function publish(): void {
-    const input = statusInput();
-    const ups = new Map(input.services.map((service) => [service.name, serviceStatus(service, input).up]));
+    const { desired } = director.reconciler();
+    const ups = new Map(director.config().services.map((s) => [s.name, isServiceUp(desired?.services.get(s.key))]));
     up.write(ups);
     void notifier.status(statusLine(ups));
   }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Director } from "../director/director.ts";
 import { entriesOf } from "../director/places.ts";
 import { settleLines } from "../director/settle.ts";
-import { explain, type StatusInput, serviceStatus } from "../director/status.ts";
+import { explain, isServiceUp, type StatusInput } from "../director/status.ts";
 import type { Result } from "../model/result.ts";
 import type { EpochMs } from "../model/time.ts";
 import { intentSchema } from "../state/intent.ts";
@@ -197,7 +197,7 @@ export function readyHandler(
         if (name === null) return { kind: "text", status: 200, body: "ready\n" };
         const service = context.director.config().services.find((s) => s.name === name);
         if (!service) return { kind: "text", status: 404, body: `no service ${name}\n` };
-        const up = serviceStatus(service, context.statusInput()).up;
+        const up = isServiceUp(context.statusInput().reconciler.desired?.services.get(service.key));
         return { kind: "text", status: up ? 200 : 503, body: up ? "up\n" : "down\n" };
       }
       default:

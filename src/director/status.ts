@@ -59,7 +59,7 @@ export function serviceStatus(service: Service, input: StatusInput): ServiceStat
     name: service.name,
     frontends: portRuns(service.frontends).map(nameRun),
     scheduler: service.scheduler,
-    up: quorum.held && servers.some((s) => s.weight > 0),
+    up: isServiceUp(decision),
     trouble: troubleOf(service, decision),
     quorum,
     failOpen: decision?.failOpen ?? false,
@@ -68,6 +68,13 @@ export function serviceStatus(service: Service, input: StatusInput): ServiceStat
     unproven: unprovenLabels(service, input.unproven(service)),
     servers,
   };
+}
+
+/** Its quorum is held and somebody gets clients: what scripts and routing daemons go by. */
+export function isServiceUp(decision: ServiceDecision | undefined): boolean {
+  if (!decision?.quorum.held) return false;
+  for (const { weight } of decision.servers.values()) if (weight > 0) return true;
+  return false;
 }
 
 function troubleOf(service: Service, decision: ServiceDecision | undefined): string | undefined {
