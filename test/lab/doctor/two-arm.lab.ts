@@ -102,7 +102,10 @@ step("a mark that nobody sets: what the doctor says, with address and ports fill
 step("a server without a route to it", async () => {
   await must(["ip", "route", "add", "unreachable", "10.9.2.2/32"]);
   const found = await missing(config, "server-unroutable", HINTS.slice(1));
-  assert.deepEqual([found.services, found.seen], [["web", "marked"], "no route to b, 10.9.2.2 (ip route get 10.9.2.2)"]);
+  assert.deepEqual(
+    [found.services, found.seen],
+    [["web", "marked"], "no route to b, 10.9.2.2 (ip route get 10.9.2.2)"],
+  );
   assert.deepEqual(await counts("web"), { a: 2 });
   await must(["ip", "route", "del", "unreachable", "10.9.2.2/32"]);
 });
@@ -130,4 +133,55 @@ step("keepalived with a service of ours", async () => {
   await healthy(config, HINTS);
   keepalived.kill();
   await until("it is gone", () => keepalived.exitCode !== null || keepalived.signalCode !== null);
+});
+
+step("direct routing to a server behind a gateway: it has the VIP, and still gets nothing", async () => {
+  await shell(`
+    ip link add g1 netns rs1 type veth peer name g2 netns rs2
+    ip -n rs1 addr add 10.50.0.1/24 dev g1
+    ip -n rs1 link set g1 up
+    ip -n rs2 addr add 10.50.0.2/24 dev g2
+    ip -n rs2 link set g2 up
+    ip -n rs2 addr add 10.100.0.1/32 dev lo
+    ip route add 10.50.0.0/24 via 10.9.1.2`);
+  await sysctl({ "net.ipv4.ip_forward": 1 }, "rs1");
+  await setTable(
+    "-E -t 10.100.0.1:80 -s rr\n-d -t 10.100.0.1:80 -r 10.9.1.2:80\n-d -t 10.100.0.1:80 -r 10.9.2.2:80\n-a -t 10.100.0.1:80 -r 10.50.0.2:80 -g",
+  );
+  const direct = `services:
+  - name: web
+    vip: 10.100.0.1:80
+    forward: direct
+    check: { type: tcp, port: 80 }
+    servers: [ { address: 10.50.0.2 } ]`;
+  const { seen } = await missing(direct, "direct-gateway", ["server-arp"]);
+  assert.equal(seen, "10.50.0.2 is reached through 10.9.1.2 (vrs1)");
+  assert.deepEqual(await counts("web"), {});
+});
+
+step("strict reverse paths, for clients from outside whose answers leave by another interface", async () => {
+  await shell(`
+    ip link add vout type veth peer name eth1 netns cl
+    ip addr add 10.7.0.1/24 dev vout
+    ip link set vout up
+    ip -n cl addr add 10.7.0.2/24 dev eth1
+    ip -n cl link set eth1 up
+    ip route add default via 10.7.0.2
+    ip -n cl addr add 198.51.100.7/32 dev lo
+    ip -n cl route add 10.8.0.1/32 dev eth0 src 198.51.100.7`);
+  await setTable("-A -t 10.8.0.1:80 -s rr\n-a -t 10.8.0.1:80 -r 10.9.1.2:80 -m");
+  const outside = config
+    .split("  - name: six")[0]!
+    .replace("10.100.0.1:80", "10.8.0.1:80")
+    .replace(/, \{ name: b.*?\}/, "");
+  const asked = async () =>
+    (await cl.load({ kind: "http", target: "10.8.0.1:80", count: 1, timeoutMs: 1000 })).counts.a === 1;
+  await flows("a client from outside is answered", asked);
+  await healthy(outside, HINTS.slice(0, 1));
+  await sysctl({ "net.ipv4.conf.vcl.rp_filter": 1 });
+  const found = await missing(outside, "rp-filter", HINTS.slice(0, 1));
+  assert.equal(await asked(), false);
+  await mend(found);
+  await flows("a client from outside is answered", asked);
+  await healthy(outside, HINTS.slice(0, 1));
 });
