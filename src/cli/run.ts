@@ -3,8 +3,9 @@ import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { formatProblem } from "../config/parse.ts";
 import { removalRefusals } from "../config/reload.ts";
+import { doorHandler, readyRoutes } from "../control/door.ts";
 import { statusOf } from "../control/drain-routes.ts";
-import { apiHandler, type HandlerContext, readyHandler } from "../control/handlers.ts";
+import { apiHandler, type HandlerContext } from "../control/handlers.ts";
 import { type Listening, listenTcp, listenUnix } from "../control/server.ts";
 import type { ReloadReply, StatusReply } from "../control/shapes.ts";
 import { additionsFor } from "../director/added.ts";
@@ -294,14 +295,10 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
       const { socket, mode } = control.readOnly;
       doors.push(await listenUnix({ path: socket, mode, group: undefined, readOnly: true }, api));
     }
-    for (const endpoint of http?.listen ?? [])
-      doors.push(
-        await listenTcp(
-          endpoint,
-          http?.hosts ?? [],
-          readyHandler(context, () => ready, api),
-        ),
-      );
+    if (http) {
+      const door = doorHandler({ ...readyRoutes(context, () => ready) }, api);
+      for (const endpoint of http.listen) doors.push(await listenTcp(endpoint, http.hosts, door));
+    }
   } catch (error) {
     log.fatal(error instanceof Error ? error.message : String(error));
     for (const door of doors) await door.close();

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Director } from "../director/director.ts";
 import { entriesOf } from "../director/places.ts";
 import { settleLines } from "../director/settle.ts";
-import { explain, isServiceUp, type StatusInput } from "../director/status.ts";
+import { explain, type StatusInput } from "../director/status.ts";
 import type { Result } from "../model/result.ts";
 import type { EpochMs } from "../model/time.ts";
 import { intentSchema } from "../state/intent.ts";
@@ -179,29 +179,4 @@ async function intent(context: HandlerContext, request: ApiRequest): Promise<Api
     if (done.ok) return { kind: "json", status: 200, body: done.value, etag: tag() };
     return done.error.kind === "conflict" ? problem(412, done.error.problem) : refused(done.error);
   });
-}
-
-/** For VRRP and BGP scripts: 200 when ready (the whole director, or one service), 503 when not. */
-export function readyHandler(
-  context: HandlerContext,
-  ready: () => boolean,
-  api: (request: ApiRequest) => Promise<ApiReply>,
-) {
-  return async (request: ApiRequest): Promise<ApiReply> => {
-    switch (request.path[0]) {
-      case "healthz":
-        return { kind: "text", status: 200, body: "ok\n" };
-      case "readyz": {
-        const name = request.query.get("service");
-        if (!ready()) return { kind: "text", status: 503, body: "starting\n" };
-        if (name === null) return { kind: "text", status: 200, body: "ready\n" };
-        const service = context.director.config().services.find((s) => s.name === name);
-        if (!service) return { kind: "text", status: 404, body: `no service ${name}\n` };
-        const up = isServiceUp(context.statusInput().reconciler.desired?.services.get(service.key));
-        return { kind: "text", status: up ? 200 : 503, body: up ? "up\n" : "down\n" };
-      }
-      default:
-        return api(request);
-    }
-  };
 }

@@ -4,9 +4,8 @@ import { connect, isIP } from "node:net";
 import { dirname } from "node:path";
 import type { Endpoint } from "../model/address.ts";
 import { formatEndpoint } from "../model/address.ts";
+import type { Handler } from "./door.ts";
 import { type ApiReply, type ApiRequest, Oversized, problem, readBody, sendReply } from "./http.ts";
-
-export type Handler = (request: ApiRequest) => Promise<ApiReply>;
 
 export interface Listening {
   readonly where: string;

@@ -5,8 +5,9 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import type { Handler } from "../../src/control/door.ts";
 import { type ApiReply, type ApiRequest, json } from "../../src/control/http.ts";
-import { type Handler, type Listening, listenTcp, listenUnix } from "../../src/control/server.ts";
+import { type Listening, listenTcp, listenUnix } from "../../src/control/server.ts";
 import { parseEndpoint } from "../../src/model/address.ts";
 
 interface Answer {
