@@ -36,7 +36,7 @@ exports.prepareLab = function prepareLab(say) {
     if (install(missing)) return {};
     say("apt-get could not install them; unpacking them instead");
   }
-  const folder = unpacked(missing, forced, say);
+  const folder = exports.unpacked(missing, "the lab", forced, say);
   if (folder === undefined)
     return without(say, `the lab needs ${missing.join(", ")}, and apt-get did not bring them, see above`);
   return { DIRECTOR_LAB_PACKAGES: folder };
@@ -70,19 +70,25 @@ function listsExist() {
   }
 }
 
-/** Downloads the packages with all they depend on that is not installed, and unpacks them; the folder they are in, undefined if that failed. */
-function unpacked(packages, forced, say) {
+/** Where these packages are unpacked, or would be. */
+exports.folderOf = function folderOf(packages, forced) {
   const release = fs.existsSync("/etc/os-release") ? fs.readFileSync("/etc/os-release", "utf8") : "";
   const key = crypto
     .createHash("sha256")
     .update([forced, release].concat(packages).join("\n"))
     .digest("hex")
     .slice(0, 12);
-  const cache = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "director-lab");
-  const folder = path.join(cache, key);
+  return path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "director-lab", key);
+};
+
+/** Downloads the packages with all they depend on that is not installed, and unpacks them; the folder they are in, undefined if that failed.
+ *  @param what what they are for, as it is said */
+exports.unpacked = function unpacked(packages, what, forced, say) {
+  const folder = exports.folderOf(packages, forced);
   if (fs.existsSync(folder)) return folder;
 
-  say(`unpacking for the lab, below ${cache}: ${packages.join(" ")}`);
+  const cache = path.dirname(folder);
+  say(`unpacking for ${what}, below ${cache}: ${packages.join(" ")}`);
   fs.mkdirSync(cache, { recursive: true });
   const work = fs.mkdtempSync(path.join(cache, "unpacking-"));
   try {
@@ -99,7 +105,7 @@ function unpacked(packages, forced, say) {
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
-}
+};
 
 function download(packages, forced, work) {
   for (const name of ["state/lists/partial", "cache/archives/partial"]) {

@@ -5,6 +5,7 @@
 const { spawn, spawnSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
+const { prepareBrowser } = require("./setup-browser.cjs");
 const { prepareLab } = require("./setup-lab.cjs");
 
 const root = path.join(__dirname, "..");
@@ -23,6 +24,7 @@ if (!Object.hasOwn(programs, what)) stop(2, `usage: node bin/setup.cjs ${Object.
 process.chdir(root);
 installPackages();
 const node = findNode();
+if (what === "test") prepareBrowser(say);
 const env = Object.assign({}, process.env, what === "test" ? prepareLab(say) : {});
 runThrough(node, programs[what].concat(args), env);
 
