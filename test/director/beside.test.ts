@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseAddress } from "../../src/model/address.ts";
+import { EMPTY_INTENT } from "../../src/policy/intent.ts";
 import { parseIntent } from "../../src/state/store.ts";
 import { type Daemon, OPS, WEB, type World, webConf, world } from "./daemon.ts";
 
@@ -243,6 +244,12 @@ test("timeouts are set where the file gives them, drift is repaired, and they st
   await daemon.reload(two());
   await machine.clock.advance(60_000);
   assert.equal((await machine.host.settings.timeouts(never)).tcpFin, 30);
+});
+
+test("a stored intent from before director kept anything beside the table is read", () => {
+  const { kept: _, ...older } = EMPTY_INTENT;
+  const read = parseIntent(JSON.stringify(older), "intent.json");
+  assert.deepEqual(read, { ok: true, value: EMPTY_INTENT });
 });
 
 test("an imported intent leaves what is ours beside the table as it is", async () => {
