@@ -63,22 +63,31 @@ step(
 const director = startDirector({ config: config("observe") });
 await director.ready(60_000);
 
-step("in observe mode the difference is shown at any time, and nothing is written", async (t) => {
-  const expected = difference("100");
-  await until(
+step("in observe mode the difference is shown at any time, and nothing is written", async () => {
+  const { code, stdout } = await until(
     "both checks have passed",
-    async () =>
-      assert.deepEqual(told(((await director.json("plan", "--json")) as PlanReply).standing), expected) ?? true,
+    async () => {
+      const ran = await director.cli("plan", "--exit-code");
+      return /\+ +two .* masquerade, weight 100$/m.test(ran.stdout) ? ran : undefined;
+    },
     { timeoutMs: 30_000, everyMs: 300 },
   );
-  const { code, stdout } = await director.cli("plan", "--exit-code");
   assert.equal(code, 0, "the file changes nothing");
-  assert.match(
+  assert.equal(
     stdout,
-    /^table differs: director would write this, were it not observe mode\nweb {2}tcp 10\.100\.0\.1:80$/m,
+    [
+      "table differs: director would write this, were it not observe mode",
+      `web  tcp ${VIP}`,
+      "  ~  virtual service               scheduler wlc -> wrr, persistence 50s/32 -> none",
+      "  +  two              10.9.2.2:80  masquerade, weight 100",
+      "  ~  one              10.9.1.2:80  weight 1 -> 100",
+      "  -  10.9.3.2:80                   weight 1 -> 0; deleted when idle, after 10m at the latest",
+      "",
+      "the file changes nothing; 1 service untouched",
+      "",
+    ].join("\n"),
   );
   assert.equal(await savedRules(), found);
-  t.diagnostic(stdout);
 });
 
 step(
@@ -89,7 +98,6 @@ step(
     const expected = difference("100").map((line) => line.replace("1 -> 100", "1 -> 50"));
     assert.deepEqual(told(plan.changes), expected);
     assert.deepEqual([plan.standing, plan.refusals], [[], []]);
-    assert.equal((await director.cli("plan", "--exit-code")).code, 3);
     assert.equal(await savedRules(), found);
     assert.equal((await director.cli("reload")).code, 0);
     const now = (await savedRules()).split("\n").map((line) => line.trim());
