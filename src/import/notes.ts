@@ -26,6 +26,8 @@ export interface Notes {
   add(kind: NoteKind, place: Place, subject: string, message: string): void;
   /** For a part within this one. */
   child(): Notes;
+  /** Takes back what was noted of a part of the original that does not matter. */
+  forget(doesNotMatter: (note: Note) => boolean): void;
   /** What was noted of this part itself, without the parts within. */
   own(): readonly Note[];
   /** Everything, by file and line. */
@@ -53,6 +55,9 @@ export function takeNotes(): Notes {
         all.push(note);
       },
       child: part,
+      forget(doesNotMatter) {
+        for (const list of [own, all]) list.splice(0, list.length, ...list.filter((note) => !doesNotMatter(note)));
+      },
       own: () => own,
       all: () =>
         all

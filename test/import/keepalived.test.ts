@@ -317,6 +317,22 @@ describe("checks", () => {
     );
   });
 
+  test("username and password are Basic authorization", () => {
+    assert.deepEqual(http("username lb\npassword s:x")?.headers, { Authorization: `Basic ${btoa("lb:s:x")}` });
+  });
+
+  test("every host block of SMTP_CHECK is a check", () => {
+    const hosts = "host {\nconnect_ip 10.0.0.5\n}\nhost {\nconnect_port 587\n}\n";
+    const checks = only(virtualServer("", `SMTP_CHECK {\nretry 4\n${hosts}}`)).servers[0]?.checks;
+    assert.deepEqual(
+      checks?.map(({ target, fall }) => [target.address.text, target.port, fall]),
+      [
+        ["10.0.0.5", 8080, 5],
+        ["10.0.0.1", 587, 5],
+      ],
+    );
+  });
+
   test("thresholds", () => {
     const found = server("uthreshold 100\nlthreshold 50\nTCP_CHECK {\n}");
     assert.deepEqual(found.limits, { upper: 100, lower: 50 });
@@ -338,6 +354,12 @@ describe("hooks", () => {
     ]);
   });
 
+  test("names that are cut are still different", () => {
+    const of = (n: number) =>
+      virtualServer(`snmp_name ${"n".repeat(70)}${n}\nquorum_up "/bin/q"`, "", `192.0.2.${n} 80`);
+    assert.equal(new Set(configOf(runKeepalived(of(1) + of(2))).hooks.map(({ name }) => name)).size, 2);
+  });
+
   test("those that all servers have alike; others are dropped", () => {
     const two = (first: string, second: string) =>
       `virtual_server 192.0.2.10 80 {\nprotocol TCP\nreal_server 10.0.0.1 80 {\n${first}\n}\nreal_server 10.0.0.2 80 {\n${second}\n}\n}\n`;
@@ -349,6 +371,12 @@ describe("hooks", () => {
       "dropped k.conf:7 notify_down /bin/m",
     ]);
   });
+});
+
+test("conditions within VRRP do not matter, others do", () => {
+  const vrrp = "vrrp_instance A {\n@a state MASTER\n@b state BACKUP\ninclude gone\n}\n";
+  assert.deepEqual(runKeepalived(vrrp + virtualServer("")).losses, []);
+  assert.deepEqual(runKeepalived(vrrp + virtualServer("@a retry 2")).losses, ["refused k.conf:8 @a"]);
 });
 
 describe("nothing is written", () => {

@@ -14,7 +14,7 @@ export function serviceHooks(
     if (program.startsWith("/"))
       hooks.push(
         map({
-          name: `${word}-${name}`.slice(0, 64),
+          name: `${word}-${name}`,
           on: list([event]),
           services: list([name]),
           command: list(hook.argv),

@@ -29,10 +29,17 @@ export function httpChecks(checker: HttpChecker, { service, server }: Aim, { onc
       type: tls ? "https" : "http",
       path: httpPath(url.path, url.place, notes),
       host,
+      headers: authorization(url),
       ...(tls && tlsEntries(checker, url, host, service.host, notes)),
       expect: status === undefined && body === undefined ? undefined : map({ status, body }),
     };
   });
+}
+
+/** RFC 7617. */
+function authorization({ username, password }: Url): WrittenMap | undefined {
+  if (username === undefined) return undefined;
+  return map({ Authorization: `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}` });
 }
 
 /** SNI is asked for with enable_sni or sni_name only, and looked for in another order than the Host header (check_ssl.c). */

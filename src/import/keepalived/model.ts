@@ -121,6 +121,8 @@ export interface Url {
   readonly status: readonly string[];
   readonly digest: { readonly sum: string; readonly place: Place } | undefined;
   readonly host: string | undefined;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
   readonly regex: { readonly text: string; readonly place: Place } | undefined;
   readonly regexOptions: readonly string[];
   readonly regexNoMatch: boolean;

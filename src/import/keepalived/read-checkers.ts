@@ -20,10 +20,9 @@ interface Reading {
 
 /** The checkers of a real server. A checker that director has no equal of stays in the list as `none`, so that it is known to have been there. */
 export function checkerKeywords(add: (checker: Checker) => void, notes: Notes): Keywords {
-  const checker = (read: (statement: Statement, reading: Reading) => Checker | undefined) =>
+  const checker = (read: (statement: Statement, reading: Reading) => Checker | readonly Checker[] | undefined) =>
     opens(0, 0, (statement) => {
-      const found = read(statement, begin(statement, notes));
-      if (found !== undefined) add(found);
+      for (const found of [read(statement, begin(statement, notes)) ?? []].flat()) add(found);
     });
   return {
     TCP_CHECK: checker(readTcp),
@@ -215,17 +214,10 @@ function readDns(statement: Statement, { base, read, notes, connection }: Readin
 /** A host name, or an address literal (RFC 5321 4.1.2). */
 const HELO = /^(?=.{1,255}$)(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)$/i;
 
-function readSmtp(statement: Statement, { base, read, notes, connection }: Reading): Checker {
+/** A host block, which is an old form, is a check of its own; with one, the checker is nothing besides them. */
+function readSmtp(statement: Statement, { base, read, notes, connection }: Reading): readonly Checker[] {
   let helo = "smtpchecker.keepalived.org";
-  const host = (s: Statement) => {
-    notes.add(
-      "hint",
-      s.place,
-      "host",
-      "an old form of connect_ip and connect_port; write further checkers for further ones",
-    );
-    readBlock(s, connection, notes);
-  };
+  const hosts: Statement[] = [];
   readBlock(
     statement,
     {
@@ -236,11 +228,18 @@ function readSmtp(statement: Statement, { base, read, notes, connection }: Readi
         else if (HELO.test(s.args[0]!)) helo = s.args[0]!;
         else read.refuse(s, "is no host name; left out");
       }),
-      host: opens(0, 0, host),
+      host: opens(0, 0, (s) => hosts.push(s)),
     },
     notes,
   );
-  return { kind: "smtp", ...base, helo };
+  if (hosts.length === 0) return [{ kind: "smtp", ...base, helo }];
+  return hosts.map((host) => {
+    const own = begin(host, notes);
+    readBlock(host, own.connection, notes);
+    const { address, port, source, place } = own.base;
+    const where = { address: address ?? base.address, port: port ?? base.port, source: source ?? base.source };
+    return { kind: "smtp", ...base, ...where, place, helo };
+  });
 }
 
 function readMisc(statement: Statement, { base, read, notes, common }: Reading): Checker | undefined {

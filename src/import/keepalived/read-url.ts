@@ -14,6 +14,8 @@ export function urlKeyword(add: (url: Url) => void, read: ValueReader, notes: No
       status: [],
       digest: undefined,
       host: undefined,
+      username: undefined,
+      password: undefined,
       regex: undefined,
       regexOptions: [],
       regexNoMatch: false,
@@ -38,6 +40,18 @@ export function urlKeyword(add: (url: Url) => void, read: ValueReader, notes: No
         }),
         virtualhost: words(1, 1, (s) => {
           url.host = s.args[0];
+        }),
+        username: words(1, 1, (s) => {
+          url.username = s.args[0];
+        }),
+        password: words(1, 1, (s) => {
+          url.password = s.args[0];
+          notes.add(
+            "hint",
+            s.place,
+            s.keyword,
+            "stands in the new file as well (Authorization): chmod 0640, chgrp director",
+          );
         }),
         regex: words(1, most, (s) => {
           const [regex] = quotedRegex(s.raw) ?? [];

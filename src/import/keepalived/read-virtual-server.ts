@@ -1,6 +1,6 @@
 import { SCHEDULERS } from "../../config/service-keys.ts";
 import type { Notes } from "../notes.ts";
-import { type Keywords, readBlock, type ValueReader, valueReader, words } from "./block.ts";
+import { type Keywords, opens, readBlock, type ValueReader, valueReader, words } from "./block.ts";
 import type { RealServer, VirtualServer } from "./model.ts";
 import {
   type Draft,
@@ -193,7 +193,18 @@ function quorumKeywords(
 const PROTOCOLS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
 
 function otherKeywords(draft: Reading, read: ValueReader, notes: Notes): Keywords {
+  const pool = (s: Statement) =>
+    notes.add(
+      "dropped",
+      s.place,
+      [s.keyword, ...s.args].join(" "),
+      "there is no second pool: a sorry_server is one server; servers with weight 0 are standbys, to which `director drain` moves clients",
+    );
   return {
+    backup_real_server: opens(1, 2, pool),
+    failover_threshold: words(1, 1, pool),
+    failover_up: words(1, Number.POSITIVE_INFINITY, pool),
+    failover_down: words(1, Number.POSITIVE_INFINITY, pool),
     ip_family: words(1, 1, (s) => {
       if (s.args[0] === "inet" || s.args[0] === "inet6") draft.family = s.args[0] === "inet" ? 4 : 6;
       else read.refuse(s, "expected inet or inet6; left out");

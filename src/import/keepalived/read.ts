@@ -34,6 +34,8 @@ export function readKeepalived(statements: readonly Statement[], notes: Notes): 
         if (server !== undefined) servers.push(server);
       }
     } else if (LEFT.test(keyword)) {
+      // Conditions, includes and names in there are none of ours.
+      notes.forget((note) => note.kind !== "stopped" && isWithin(note.place, statement));
       const first = left.get(keyword);
       if (first === undefined) left.set(keyword, { place, count: 1 });
       else first.count += 1;
@@ -47,6 +49,10 @@ export function readKeepalived(statements: readonly Statement[], notes: Notes): 
   }
   leftWords(left, notes);
   return { servers, groups, globals };
+}
+
+function isWithin({ file, line }: Place, { place, end }: Statement): boolean {
+  return file === place.file && line >= place.line && end.file === file && line <= end.line;
 }
 
 /** One note for all of it. */

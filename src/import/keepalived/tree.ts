@@ -11,6 +11,8 @@ export interface Statement {
   readonly raw: string;
   readonly place: Place;
   readonly block: readonly Statement[] | undefined;
+  /** Of its closing brace, or its own. */
+  readonly end: Place;
 }
 
 /** Deeper blocks have no meaning in any version. */
@@ -37,6 +39,9 @@ export function readTree(lines: Iterable<Line>, notes: Notes): readonly Statemen
     const top = stack.at(-1)!;
     if (text === "}") {
       stack.pop();
+      const owner = stack.at(-1)?.statements;
+      const closed = owner?.at(-1);
+      if (owner !== undefined && closed !== undefined) owner[owner.length - 1] = { ...closed, end: place };
       if (stack.length === 0) return stop(place, "}", "closes nothing: an opening { is missing above");
       continue;
     }
@@ -61,7 +66,7 @@ export function readTree(lines: Iterable<Line>, notes: Notes): readonly Statemen
       );
     if (keyword === undefined) continue;
     const raw = text.replace(/^[ \t]*("[^"]*"|[^ \t"]+)[ \t]*/, "");
-    top.statements.push({ keyword, args, raw, place, block: undefined });
+    top.statements.push({ keyword, args, raw, place, block: undefined, end: place });
   }
   const open = stack.at(-1)!;
   if (open.place !== undefined)

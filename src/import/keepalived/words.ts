@@ -68,7 +68,9 @@ export function command(
 ): { readonly argv: readonly string[]; readonly user: readonly string[] } | undefined {
   const [first, ...user] = quotedWords(raw) ?? [];
   const argv = first === undefined ? undefined : quotedWords(first);
-  return argv === undefined || argv.length === 0 ? undefined : { argv, user };
+  return argv === undefined || argv.length === 0 || argv.some((word) => word.includes("\0"))
+    ? undefined
+    : { argv, user };
 }
 
 /** Seconds, with up to six decimals. Nothing else: keepalived complains of `500ms`, and then takes it for 0.0005 seconds. */

@@ -117,7 +117,8 @@ function connect({ protocol }: Virtual, where: Where): Asked {
 /** checkcommand with the four arguments it gets. */
 function external({ virtual, real }: Aim, where: Where): Asked {
   const { checkCommand, at } = virtual;
-  if (!checkCommand.startsWith("/")) return cannot(`${checkCommand} is no absolute path`);
+  if (!checkCommand.startsWith("/") || checkCommand.includes("\0"))
+    return cannot(`${checkCommand} is no absolute path`);
   const service = at.kind === "address" ? [shown(at.address), String(at.port)] : [String(at.mark), "0"];
   const command = [checkCommand, ...service, shown(real.address), String(real.port ?? 0)];
   // director knows every check by an endpoint, whether or not a command looks at it.

@@ -169,7 +169,7 @@ function hooksOf(virtual: Virtual, globals: Globals, name: string): readonly Wri
   if (command === undefined) return [];
   const hook = (word: string, event: string) =>
     map({
-      name: `fallback-${word}-${name}`.slice(0, 64),
+      name: `fallback-${word}-${name}`,
       on: list([event]),
       services: list([name]),
       command: list([...command.argv, word]),

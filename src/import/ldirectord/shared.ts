@@ -59,7 +59,8 @@ export function readShared(setting: Setting, shared: Draft<Shared>, read: ValueR
         .text(setting)
         .split(/\s+/)
         .filter((word) => word !== "");
-      if (argv[0]?.startsWith("/")) shared.fallbackCommand = { argv, place: setting.place };
+      if (argv[0]?.startsWith("/") && !setting.value.includes("\0"))
+        shared.fallbackCommand = { argv, place: setting.place };
       else read.refuse(setting, "expected the absolute path of a program");
       return true;
     }
