@@ -1,7 +1,7 @@
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import type { ProbeOutcome, ProbeTarget } from "../model/probe.ts";
 import type { Millis } from "../model/time.ts";
-import { fromError, type Origin, type Phase } from "./outcome.ts";
+import { fail, fromError, type Origin, type Phase } from "./outcome.ts";
 
 /** What becomes of a connection in the making: some phases, then `ready` or `failed`, once. */
 export interface Dialling {
@@ -25,6 +25,15 @@ export function connectOptions({ endpoint, source }: ProbeTarget): TcpNetConnect
   };
 }
 
+/** Where nobody listens on a port of this machine, the kernel may give a connection that very port to come from: it then meets itself and stands
+ *  (RFC 9293, 3.5), once in some ten thousand times. Nobody is there. */
+export function reachedItself(socket: Socket): boolean {
+  return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
+}
+
+/** What it would have been without that. */
+export const REFUSED: ProbeOutcome = Object.freeze(fail("connection refused"));
+
 export function tcpConnector(target: ProbeTarget): Connector {
   const where = connectOptions(target);
   return (dialling) => {
@@ -37,7 +46,8 @@ export function tcpConnector(target: ProbeTarget): Connector {
     });
     socket.on("connect", () => {
       dialled = true;
-      dialling.ready(socket);
+      if (reachedItself(socket)) dialling.failed(REFUSED);
+      else dialling.ready(socket);
     });
     socket.on("error", (error) => {
       if (!dialled) dialling.failed(fromError(error, "while connecting", origin));

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { ProbeOutcome, Prober, ProbeTarget } from "../model/probe.ts";
-import { connectOptions } from "./connector.ts";
+import { connectOptions, REFUSED, reachedItself } from "./connector.ts";
 import { type Done, fromError, type Origin, timedOut } from "./outcome.ts";
 
 export const CONNECTED: ProbeOutcome = Object.freeze({ kind: "pass", detail: "connected" });
@@ -31,7 +31,7 @@ export function openConnecting(target: ProbeTarget, close: "fin" | "reset"): Pro
       if (own === socket) origin = "network";
     });
     own.on("connect", () => {
-      if (own === socket) finish(CONNECTED);
+      if (own === socket) finish(reachedItself(own) ? REFUSED : CONNECTED);
     });
     own.on("error", (error) => {
       if (own === socket) finish(fromError(error, "while connecting", origin));

@@ -468,9 +468,9 @@ describe("a query", () => {
 
 test("a right answer that takes too long is a failure where that is asked for, over TCP after UDP too", async () => {
   const whole = overUdp(dnsReply([a("10.0.0.7")]));
-  await using slow = await dnsServer(later(400, whole), stall);
-  await using half = await dnsServer(later(200, truncated), (socket, nth) => {
-    setTimeout(() => overTcp(dnsReply())(socket, nth), 200);
+  await using slow = await dnsServer(later(700, whole), stall);
+  await using half = await dnsServer(later(400, truncated), (socket, nth) => {
+    setTimeout(() => overTcp(dnsReply())(socket, nth), 400);
   });
   for (const { port } of [slow, half])
     for (const [max_latency, expected] of [

@@ -385,7 +385,7 @@ describe("a call", () => {
 });
 
 test("a right answer that takes too long is a failure where that is asked for", async () => {
-  await using slow = await grpcServer((...call) => setTimeout(() => status(1)(...call), 300));
+  await using slow = await grpcServer((...call) => setTimeout(() => status(1)(...call), 700));
   const ask = async (max_latency: string) => line(await probeOnce(grpcProbe, target(slow.port, 5000), { max_latency }));
   assert.match(await ask("40ms"), /^fail: the right answer took \d+ms, expected within 40ms$/);
   assert.equal(await ask("4s"), "pass: SERVING");

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { reachedItself } from "../../src/probe/connector.ts";
 import { tcpProbe } from "../../src/probe/tcp.ts";
 import { certificate } from "../support/certificates.ts";
 import {
@@ -240,4 +243,18 @@ describe("where the probe comes from", () => {
     await using server = await tcpServer(stall, "::1");
     assert.equal(line(await probeOnce(tcpProbe, target(server.port, 2000, "::1"))), "pass: connected");
   });
+});
+
+test("a connection that has met itself, since nobody listens, is told from one to somebody", async () => {
+  await using server = await tcpServer(stall);
+  const somebody = connect({ host: "127.0.0.1", port: server.port });
+  await once(somebody, "connect");
+  assert.equal(reachedItself(somebody), false);
+  const port = somebody.localPort!;
+  somebody.resetAndDestroy();
+  await once(somebody, "close");
+  const itself = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.1", localPort: port });
+  await once(itself, "connect");
+  assert.equal(reachedItself(itself), true);
+  itself.destroy();
 });
