@@ -256,13 +256,14 @@ step(
     const left = [
       "/usr/bin/director",
       "/etc/sysusers.d/director.conf",
+      "/usr/lib/sysctl.d/50-director.conf",
       "/run/director",
       configFile,
       "/var/lib/director",
     ];
     assert.deepEqual(
       left.map((path) => existsSync(path)),
-      [false, false, false, true, true],
+      [false, false, false, false, true, true],
     );
   },
 );

@@ -64,9 +64,3 @@ step("a boot that comes before ip_vs is not held up, nor complained about", asyn
   await order("start", "director");
   assert.deepEqual(values(), [1, 1, 1]);
 });
-
-step("uninstalling takes the file away", async () => {
-  const gone = await install("--uninstall");
-  assert.equal(gone.code, 0, gone.stderr);
-  assert.equal(existsSync("/usr/lib/sysctl.d/50-director.conf"), false);
-});
