@@ -29,7 +29,10 @@ export async function collect(config: Config, signal: AbortSignal): Promise<Fact
     readRoutes(config, signal),
     asked(["ip", "-json", "-4", "route", "show", "default"], parseDefaults, signal),
     readRules(modules, tools, signal),
-    isActive(modules, "ip_set") ? asked(["ipset", "save"], parseIpsets, signal) : ok(new Map<string, string[]>()),
+    // A set that is not known may hold anything.
+    isActive(modules, "ip_set") && tools.has("ipset")
+      ? asked(["ipset", "save"], parseIpsets, signal)
+      : ok(new Map<string, string[]>()),
   ]);
   return {
     user: { root: process.geteuid?.() === 0, netAdmin: hasNetAdmin("self") },
@@ -51,6 +54,7 @@ const TOOLS = [
   "iptables",
   "ip6tables",
   "nft",
+  "ipset",
   "iptables-save",
   "ip6tables-save",
   "iptables-legacy-save",

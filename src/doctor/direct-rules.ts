@@ -44,17 +44,20 @@ function fromVip({ service, frontend, route }: Path): readonly Finding[] {
 function masqueradedToo({ service, frontend, rewritten }: Path, { sysctls }: Facts): readonly Finding[] {
   const { anyone, rule } = rewritten;
   if (anyone !== "yes" || rule === undefined || sysctls.get("net.ipv4.vs.conntrack") !== "1") return [];
-  const [iptables] = rule.text.split(" ", 1);
-  const vip = frontend.kind === "address" && /^ip6?tables$/.test(iptables ?? "") ? frontend.address.text : undefined;
-  const spare: Command = [iptables as string, "-t", "nat", "-I", "POSTROUTING", "-d", vip ?? "VIP", "-j", "ACCEPT"];
+  const tool = /^ip6?tables\b/.exec(rule.text)?.[0];
+  const vip = frontend.kind === "address" ? frontend.address.text : undefined;
+  const spared: readonly Command[] =
+    tool === undefined || vip === undefined
+      ? []
+      : [[tool, "-t", "nat", "-I", "POSTROUTING", "-d", vip, "-j", "ACCEPT"]];
   return [
     finding("direct-rewritten", {
       services: [service.name],
       seen: `net.ipv4.vs.conntrack is 1, and this rule takes them as well: ${rule.text}`,
       why: "servers see this machine instead of the client, and answer it as the VIP: nobody gets the answer",
-      fix: here(vip === undefined ? [] : [spare], {
-        text: "or a narrower rule: for the servers' addresses, or with -m ipvs --vmethod MASQ",
-        keep: vip === undefined ? undefined : "where this machine's firewall rules are kept",
+      fix: here(spared, {
+        text: "a narrower rule does as well: for the servers' addresses, or with -m ipvs --vmethod MASQ",
+        keep: spared.length === 0 ? undefined : "where this machine's firewall rules are kept",
       }),
     }),
   ];

@@ -25,12 +25,16 @@ export const CATALOGUE = {
   "fwmark-unset": ["error", "No rule of iptables or nftables sets the firewall mark of a service."],
   "direct-gateway": [
     "error",
-    "A server with direct routing or with the VIP's own segment needed is behind a gateway: the gateway gets packets for the VIP, and sends them back.",
+    "A server of direct routing is behind a gateway: the gateway gets packets for the VIP, and sends them back.",
+  ],
+  "direct-rewritten": [
+    "error",
+    "A rule rewrites the source address of directly routed packets too, which vs.conntrack=1 makes possible: servers answer this machine, as the VIP, instead of the client.",
   ],
   "other-writer": ["error", "Another program writes services of ours into the same table."],
   "snat-missing": [
     "warning",
-    "One-arm NAT: client side and servers are behind the same interface, and no rule of iptables or nftables rewrites the source address. Servers answer clients on their segment directly, which takes that for nonsense.",
+    "One-arm NAT: VIP and servers are behind the same interface, and no rule of iptables or nftables rewrites the source address. Servers answer clients directly, past this machine, and clients do not take such answers.",
   ],
   "hairpin-snat": [
     "warning",
@@ -51,10 +55,6 @@ export const CATALOGUE = {
   "direct-source": [
     "warning",
     "To reach a server of direct routing this machine uses the VIP as its own address. The server has that address too, and answers neither ARP nor checks.",
-  ],
-  "direct-rewritten": [
-    "error",
-    "A rule rewrites the source address of directly routed packets too, which vs.conntrack=1 makes possible: servers answer this machine, as the VIP, instead of the client.",
   ],
   "local-real-server": [
     "warning",
