@@ -37,7 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   hooks: ["model", "runtime", "type director/events.ts", "type control/shapes.ts"],
   // What it collects is plain data; what it makes of that is pure, see below.
   doctor: ["model", "ipvs", "runtime/run-command.ts"],
-  observe: ["type model", "type director/events.ts"],
+  observe: ["model", "type director/events.ts"],
   // What other programs' files mean; addresses, netmasks and host names are read as director itself reads them.
   import: ["model", "config/addresses.ts", "config/service-keys.ts", "probe/host-name.ts"],
   cli: [
@@ -85,6 +85,8 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:buffer": ["cli"],
   "node:worker_threads": ["cli"],
   "node:events": ["cli"],
+  "node:timers/promises": ["cli/metrics.ts"],
+  "node:perf_hooks": ["runtime/process-numbers.ts"],
 };
 
 const PURE = ["model", "config", "health", "ipvs", "policy", "import"];

@@ -17,7 +17,7 @@ import { createHooks } from "../hooks/hooks.ts";
 import { scriptEnvironment } from "../hooks/script.ts";
 import { ipInterfaces, memoryInterfaces } from "../kernel/interfaces.ts";
 import { ipvsadmSettings, memorySettings } from "../kernel/ipvs-settings.ts";
-import { ipvsadmTable } from "../kernel/ipvsadm.ts";
+import { type IpvsadmOptions, ipvsadmTable } from "../kernel/ipvsadm.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
 import { memoryTable } from "../kernel/memory.ts";
 import type { Config } from "../model/config.ts";
@@ -38,7 +38,9 @@ import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
 import { loadFilesAside } from "./config-aside.ts";
 import type { LoadedFiles } from "./config-file.ts";
+import { createTallies } from "./metrics.ts";
 import { planner } from "./planning.ts";
+import { probeListener } from "./probe-listener.ts";
 import { VERSION } from "./version.ts";
 
 const EX_CONFIG = 78;
@@ -97,31 +99,29 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   let reloading: Promise<unknown> = Promise.resolve();
   const up = upFiles(join(dirname(initial.control.socket), "up"), (problem) => log.warn(problem));
 
+  const inMemory = initial.ipvs.backend === "memory";
+  const ipvsadm: IpvsadmOptions = {
+    command: initial.ipvs.command,
+    timeoutMs: initial.ipvs.timeout,
+    // For measuring where the kernel has no IPVS (bench/).
+    ...(process.env.DIRECTOR_PROC_IP_VS === undefined ? {} : { procFile: process.env.DIRECTOR_PROC_IP_VS }),
+    onUnreadable: (lines) => {
+      if (lines.length > 0) log.warn(`ipvsadm lists what director cannot read, and leaves alone: ${lines.join("; ")}`);
+    },
+    onCommand: (result, tookMs) => tallies?.onCommand(result, tookMs),
+  };
+  const table = inMemory ? memory() : ipvsadmTable(ipvsadm);
+  // Counting costs little, and nothing where nobody can ask for the numbers.
+  const tallies = initial.http && createTallies(systemClock, () => director.config(), table);
+  if (tallies) events.follow(tallies.onEvent);
+  const onProbe = probeListener(log, tallies);
+
   const director = createDirector({
     clock: systemClock,
-    kernel:
-      initial.ipvs.backend === "memory"
-        ? memory()
-        : awake(
-            ipvsadmTable({
-              command: initial.ipvs.command,
-              timeoutMs: initial.ipvs.timeout,
-              // For measuring where the kernel has no IPVS (bench/).
-              ...(process.env.DIRECTOR_PROC_IP_VS === undefined ? {} : { procFile: process.env.DIRECTOR_PROC_IP_VS }),
-              onUnreadable: (lines) => {
-                if (lines.length > 0)
-                  log.warn(`ipvsadm lists what director cannot read, and leaves alone: ${lines.join("; ")}`);
-              },
-            }),
-            notifier.during,
-          ),
-    surroundings:
-      initial.ipvs.backend === "memory"
-        ? { settings: memorySettings(), interfaces: memoryInterfaces() }
-        : {
-            settings: ipvsadmSettings({ command: initial.ipvs.command, timeoutMs: initial.ipvs.timeout }),
-            interfaces: ipInterfaces({ timeoutMs: initial.ipvs.timeout }),
-          },
+    kernel: inMemory ? table : awake(table, notifier.during),
+    surroundings: inMemory
+      ? { settings: memorySettings(), interfaces: memoryInterfaces() }
+      : { settings: ipvsadmSettings(ipvsadm), interfaces: ipInterfaces({ timeoutMs: initial.ipvs.timeout }) },
     store: fileStore(initial.state.directory),
     probeTypes,
     config: initial,
@@ -135,19 +135,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
       notifier.alive();
       if (ready) publish();
     },
-    ...(log.isLevelEnabled("debug")
-      ? {
-          onProbe: (record, outcome, probedAt, tookMs) => {
-            const { label, target, key } = record.spec;
-            const endpoint = `${target.address.text} ${target.port}`;
-            const what = outcome.kind === "pass" ? outcome.detail : outcome.reason;
-            log.debug(
-              { check: key, startedAt: probedAt, tookMs, outcome: outcome.kind },
-              `probe ${label} ${endpoint}: ${outcome.kind}: ${what}`,
-            );
-          },
-        }
-      : {}),
+    ...(onProbe === undefined ? {} : { onProbe }),
   });
 
   function statusInput(): StatusInput {
@@ -296,7 +284,16 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
       doors.push(await listenUnix({ path: socket, mode, group: undefined, readOnly: true }, api));
     }
     if (http) {
-      const door = doorHandler({ ...readyRoutes(context, () => ready) }, api);
+      const measured = {
+        director,
+        statusInput,
+        hooks: hooks.status,
+        ready: () => ready,
+        loadedAt: () => loadedAt,
+        lastReloadOk: () => lastReload?.ok !== false,
+      };
+      const metrics = tallies ? { metrics: tallies.serve(measured) } : {};
+      const door = doorHandler({ ...readyRoutes(context, () => ready), ...metrics }, api);
       for (const endpoint of http.listen) doors.push(await listenTcp(endpoint, http.hosts, door));
     }
   } catch (error) {
@@ -328,6 +325,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   await notifier.stopping();
   for (const door of doors) await door.close();
   await director.stop();
+  tallies?.stop();
   await hooks.stop();
   await history.flush();
   up.remove();

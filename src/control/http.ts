@@ -12,19 +12,35 @@ export interface ApiRequest {
   readonly body: unknown;
   readonly actor: string;
   readonly ifMatch: string | undefined;
+  readonly ifNoneMatch: string | undefined;
 }
 
 export type ApiReply =
   | { readonly kind: "json"; readonly status: number; readonly body: unknown; readonly etag?: string }
-  | { readonly kind: "text"; readonly status: number; readonly body: string }
+  /** `type` left out: text/plain. */
+  | { readonly kind: "text"; readonly status: number; readonly body: string; readonly type?: string }
   | {
       readonly kind: "problem";
       readonly status: number;
       readonly detail: string;
       readonly problems?: readonly string[];
     }
-  /** Lines until the client has enough. `start` gets the writer and returns what ends it. */
-  | { readonly kind: "stream"; readonly start: (write: (line: string) => boolean, end: () => void) => () => void };
+  /** A file of ours, or that the client's copy of it is still right. */
+  | {
+      readonly kind: "file";
+      readonly status: 200;
+      readonly type: string;
+      readonly body: Buffer;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: "file"; readonly status: 304; readonly headers: Readonly<Record<string, string>> }
+  /** Lines until the client has enough. `start` gets the writer and returns what ends it. `type` left out: NDJSON. */
+  | {
+      readonly kind: "stream";
+      readonly type?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly start: (write: (line: string) => boolean, end: () => void) => () => void;
+    };
 
 export function json(body: unknown, status = 200): ApiReply {
   return { kind: "json", status, body };
@@ -61,7 +77,7 @@ export function sendReply(response: ServerResponse, reply: ApiReply): void {
       return;
     }
     case "text":
-      send(response, reply.status, "text/plain; charset=utf-8", reply.body);
+      send(response, reply.status, reply.type ?? "text/plain; charset=utf-8", reply.body);
       return;
     case "problem": {
       const { status, detail, problems } = reply;
@@ -75,8 +91,13 @@ export function sendReply(response: ServerResponse, reply: ApiReply): void {
       send(response, status, "application/problem+json", `${JSON.stringify(body)}\n`);
       return;
     }
+    case "file":
+      if (reply.status === 200) send(response, 200, reply.type, reply.body, reply.headers);
+      else response.writeHead(304, reply.headers).end();
+      return;
     case "stream": {
-      response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+      const type = reply.type ?? "application/x-ndjson";
+      response.writeHead(200, { "content-type": type, "cache-control": "no-store", ...reply.headers });
       response.flushHeaders();
       const stop = reply.start(
         (line) => {
@@ -108,8 +129,8 @@ function send(
   response: ServerResponse,
   status: number,
   type: string,
-  body: string,
-  more: Record<string, string> = {},
+  body: string | Buffer,
+  more: Readonly<Record<string, string>> = {},
 ): void {
   response.writeHead(status, {
     "content-type": type,

@@ -81,7 +81,8 @@ export async function listenTcp(endpoint: Endpoint, hosts: readonly string[], ha
 
 function serverFor(door: Door): Server {
   const server = createServer(
-    { headersTimeout: 5_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 },
+    // Node looks for connections that are too slow every 30 seconds unless told otherwise: 5s would be up to 35.
+    { headersTimeout: 5_000, requestTimeout: 30_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 },
     (request, response) => {
       void answer(door, request, response);
     },
@@ -133,6 +134,7 @@ async function parsed(request: IncomingMessage): Promise<ApiRequest> {
     // As claimed: the socket's permissions decide who may speak at all.
     actor: typeof actor === "string" && actor !== "" ? actor.slice(0, 100) : "unknown",
     ifMatch: request.headers["if-match"],
+    ifNoneMatch: request.headers["if-none-match"],
   };
 }
 

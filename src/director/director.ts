@@ -526,6 +526,7 @@ export function createDirector(options: DirectorOptions) {
     settled: () => reconciler.settled(),
     record: (key: string) => engine.get(key),
     records: () => engine.records(),
+    checkLag: () => engine.lagMs(),
     unprovenOf: (service: Service): ReadonlySet<string> => beliefs.unproven.get(service.key) ?? new Set(),
     unproven: () => beliefs.unproven,
     connectionsOf: (service: Service, server: RealServer) => sumsOf(service, server),

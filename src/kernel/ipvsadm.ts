@@ -5,6 +5,8 @@ import { ruleLine } from "../ipvs/rules.ts";
 import { parseRates, parseStats, parseTemplates, parseThresholds, withThresholds } from "../ipvs/stats.ts";
 import type { IpvsChange, IpvsTable } from "../ipvs/table.ts";
 import { assertNever } from "../model/result.ts";
+import type { Millis } from "../model/time.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { CommandError, type CommandResult, runCommand } from "../runtime/run-command.ts";
 import { isolate } from "./isolate.ts";
 import type { ApplyReport, KernelTable } from "./kernel-table.ts";
@@ -18,7 +20,12 @@ export interface IpvsadmOptions {
   readonly procFile?: string;
   /** Told of listed lines we cannot read, whenever they are not those of the time before (see Listing). */
   readonly onUnreadable?: (lines: readonly string[]) => void;
+  /** Told of every run's end. */
+  readonly onCommand?: (result: CommandEnd, tookMs: Millis) => void;
 }
+
+/** `refused`: it ran, and said that something cannot be done; `failed`: it could not be run, or had to be killed. */
+export type CommandEnd = "ok" | "refused" | "failed";
 
 /** The kernel's table, by way of ipvsadm. Needs CAP_NET_ADMIN, but for `glance`. */
 export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
@@ -81,6 +88,25 @@ export async function askIpvsadm(
 const ENVIRONMENT = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } as const;
 
 async function run(
+  options: IpvsadmOptions,
+  args: readonly string[],
+  stdin: string,
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  const began = systemClock.now().mono;
+  let end: CommandEnd = "failed";
+  try {
+    const result = await runWith(options, args, stdin, signal);
+    // The exit code of -R is that of its last line alone.
+    const said = args.includes("-R") && result.stderr.trim() !== "";
+    end = result.code === 0 && !said ? "ok" : "refused";
+    return result;
+  } finally {
+    options.onCommand?.(end, systemClock.now().mono - began);
+  }
+}
+
+async function runWith(
   { command, timeoutMs }: IpvsadmOptions,
   args: readonly string[],
   stdin: string,
