@@ -20,6 +20,7 @@ import {
   withLeaving,
 } from "../policy/leaving.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { createAlarm } from "./alarm.ts";
 import { createRefusals, type Refused } from "./refusals.ts";
 import { createRepairs, type DriftVerdict, type Tolerated } from "./repairs.ts";
 
@@ -148,11 +149,10 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   let lastError: string | undefined;
   let failures = 0;
   let passes = 0;
-  let woken = false;
+  const alarm = createAlarm(clock);
   /** The lowerings of the last pass wait for its raises to stand: they are written with the next one. */
   let halfDone = false;
   let ended = false;
-  let wakeUp: () => void = () => {};
   let waiters: { readonly after: number; readonly resolve: () => void }[] = [];
 
   /** @param urgent somebody waits for this pass: a full reading that is only due by the clock can be the next one */
@@ -250,7 +250,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const overdue = left.overdue.filter((item) => outcome.written.some((change) => deletes(change, item)));
     const askedFor = hooks.passed({ ...outcome, drift: judged, overdue }, lastSuccessAt);
     halfDone = outcome.again;
-    if (halfDone) woken = true;
+    if (halfDone) alarm.wake();
     const watching = idleness.size > 0 ? later(now, LOOK_APART_MS) : undefined;
     return earliest(askedFor, left.lookAgainAt, refusals.nextAt(now), watching, wanted.nextChangeAt);
   }
@@ -314,26 +314,9 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     idleness = next;
   }
 
-  /** Sleeps until something is due; a wake cuts it short. */
-  function sleep(until: MonotonicMs, signal: AbortSignal): Promise<void> {
-    if (woken || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        disarm();
-        signal.removeEventListener("abort", done);
-        wakeUp = () => {};
-        resolve();
-      };
-      const disarm = clock.after(until - clock.now().mono, done);
-      signal.addEventListener("abort", done);
-      wakeUp = done;
-    });
-  }
-
   /** One pass, whatever comes of it. Returns when the next is due. */
   async function turn(signal: AbortSignal): Promise<MonotonicMs> {
-    const urgent = woken;
-    woken = false;
+    const urgent = alarm.taken();
     halfDone = false;
     const number = ++passes;
     let next: MonotonicMs;
@@ -364,19 +347,16 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
 
   return {
     wake() {
-      woken = true;
-      wakeUp();
+      alarm.wake();
     },
     resync() {
       readFullyAt = undefined;
-      woken = true;
-      wakeUp();
+      alarm.wake();
     },
     settled() {
       if (ended) return Promise.resolve();
       const promise = new Promise<void>((resolve) => waiters.push({ after: passes, resolve }));
-      woken = true;
-      wakeUp();
+      alarm.wake();
       return promise;
     },
     view: () => ({
@@ -409,7 +389,7 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       };
     },
     async run(signal) {
-      while (!signal.aborted) await sleep(await turn(signal), signal);
+      while (!signal.aborted) await alarm.sleep(await turn(signal), signal);
       ended = true;
       for (const waiter of waiters) waiter.resolve();
     },

@@ -1,5 +1,6 @@
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { createAlarm } from "./alarm.ts";
 import type { NewEvent } from "./events.ts";
 import { type DriftVerdict, FIGHT_REPAIRS, FIGHT_WINDOW_MS } from "./repairs.ts";
 
@@ -75,8 +76,7 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
   let failure: { readonly message: string; readonly attempts: number } | undefined;
   let troubles: readonly string[] = [];
   let differences: readonly Item[] = [];
-  let woken = false;
-  let wakeUp = () => {};
+  const alarm = createAlarm(clock);
 
   function say(severity: NewEvent["severity"], message: string): void {
     record({ kind: "reconcile", severity, message: `${chore.name}: ${message}` });
@@ -161,7 +161,7 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
 
   /** One turn, whatever comes of it. Returns when the next is due. */
   async function next(signal: AbortSignal): Promise<MonotonicMs> {
-    woken = false;
+    alarm.taken();
     try {
       await turn(signal);
       failure = undefined;
@@ -179,26 +179,8 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
     return Math.min(...times) as MonotonicMs;
   }
 
-  function sleep(until: MonotonicMs, signal: AbortSignal): Promise<void> {
-    if (woken || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        disarm();
-        signal.removeEventListener("abort", done);
-        wakeUp = () => {};
-        resolve();
-      };
-      const disarm = clock.after(until - clock.now().mono, done);
-      signal.addEventListener("abort", done);
-      wakeUp = done;
-    });
-  }
-
   return {
-    wake() {
-      woken = true;
-      wakeUp();
-    },
+    wake: alarm.wake,
     problems() {
       const about = (message: string) => `${chore.name}: ${message}`;
       const errors = [
@@ -219,7 +201,7 @@ export function createUpkeep({ clock, chore, settings, record }: UpkeepOptions):
       ];
     },
     async run(signal) {
-      while (!signal.aborted) await sleep(await next(signal), signal);
+      while (!signal.aborted) await alarm.sleep(await next(signal), signal);
     },
   };
 }
