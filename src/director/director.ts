@@ -47,6 +47,7 @@ import {
   plannedChecks,
   proven,
   reloadedBeliefs,
+  rememberingVerdicts,
   unprovenKeys,
   verdictOf,
 } from "./verdicts.ts";
@@ -136,8 +137,9 @@ export function createDirector(options: DirectorOptions) {
     const { passes = 0, failures = 0 } = stateOf(check.key) ?? {};
     return passes + failures === 0 && mayReport(check);
   };
+  const verdicts = rememberingVerdicts(stateOf);
   const byChecks = (service: Service, server: RealServer): ServerVerdict => {
-    const said = verdictOf(service, server, beliefs, stateOf);
+    const said = verdicts(service, server, beliefs);
     const last = said.reported === undefined ? lastReports.get(server) : undefined;
     return last && server.checks.some(isUnheard) ? { ...said, reported: last } : said;
   };

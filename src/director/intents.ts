@@ -27,11 +27,11 @@ export function createIntents(store: IntentStore, initial: Intent, onChange: (in
   let problem: string | undefined;
   let failures = 0;
   let queue: Promise<unknown> = Promise.resolve();
-  let index = indexed(current);
+  let ofService = serviceIntents(current);
 
   function take(next: Intent): void {
     current = next;
-    index = indexed(next);
+    ofService = serviceIntents(next);
     onChange(next);
   }
 
@@ -71,14 +71,19 @@ export function createIntents(store: IntentStore, initial: Intent, onChange: (in
       inTurn(async () => {
         if (problem !== undefined) await save(current);
       }),
-    of: (service) => within(index, service),
+    of: (service) => ofService(service),
   };
 }
 
-/** What a document says of each service. */
+/** What a document says of each service; of the same service always in the same object. */
 export function serviceIntents(intent: Intent): (service: Service) => ServiceIntent {
   const index = indexed(intent);
-  return (service) => within(index, service);
+  const known = new WeakMap<Service, ServiceIntent>();
+  return (service) => {
+    const said = known.get(service) ?? within(index, service);
+    known.set(service, said);
+    return said;
+  };
 }
 
 function within(index: Index, service: Service): ServiceIntent {

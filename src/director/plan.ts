@@ -41,31 +41,7 @@ export function drainPlan(
   sysctl: (name: string) => number | undefined,
 ): DrainPlan {
   const { service, intent } = context;
-  const { pauseAt } = drain.policy;
-  const healthy = {
-    ready: true,
-    connections: undefined,
-    lingering: undefined,
-    idle: false,
-    empty: false,
-    ramping: false,
-  };
-  const upon = viewFor(undefined, { ...context, condition: () => healthy }).servers;
-  const plan = drain.steps.map((asked, k): PlannedStep => {
-    const stepped: Drain = { ...drain, step: k + 1 };
-    const decisions = decide(service, { ...intent, drains: [...intent.drains, stepped] }, () => ({ kind: "no-check" }));
-    const weights = Object.fromEntries(service.servers.map((s) => [s.name, decisions.get(s.key)!.weight]));
-    const { scale } = decisions.get(drain.from[0]!)!;
-    const before = drain.steps[k - 1] ?? 0;
-    return {
-      at: k * drain.every,
-      asked,
-      given: givenShare(stepped, upon, scale),
-      weights,
-      cycle: cycleOf(Object.values(weights)),
-      pause: pauseAt.some((share) => before < share - 1e-9 && asked >= share - 1e-9),
-    };
-  });
+  const plan = plannedSteps(drain, context);
   const known = entriesOf(service).map((key) => rates.get(key));
   const rate = known.every((r) => r === undefined) ? undefined : known.reduce<number>((sum, r) => sum + (r ?? 0), 0);
   const longest = Math.max(...plan.map((step) => step.cycle));
@@ -84,6 +60,36 @@ export function drainPlan(
   const idle = service.servers.filter((s) => !isReady({ kind: "no-check" }, intent.servers.get(s.key)));
   if (idle.length > 0) warnings.push(`not serving anyway: ${idle.map((s) => s.name).join(", ")}`);
   return { plan, rate, sysctls: sysctlNotes(drain, service, sysctl), warnings };
+}
+
+/** The shares and weights of every step as if all participants were healthy. */
+export function plannedSteps(drain: Drain, context: DrainContext): readonly PlannedStep[] {
+  const { service, intent } = context;
+  const { pauseAt } = drain.policy;
+  const healthy = {
+    ready: true,
+    connections: undefined,
+    lingering: undefined,
+    idle: false,
+    empty: false,
+    ramping: false,
+  };
+  const upon = viewFor(undefined, { ...context, condition: () => healthy }).servers;
+  return drain.steps.map((asked, k): PlannedStep => {
+    const stepped: Drain = { ...drain, step: k + 1 };
+    const decisions = decide(service, { ...intent, drains: [...intent.drains, stepped] }, () => ({ kind: "no-check" }));
+    const weights = Object.fromEntries(service.servers.map((s) => [s.name, decisions.get(s.key)!.weight]));
+    const { scale } = decisions.get(drain.from[0]!)!;
+    const before = drain.steps[k - 1] ?? 0;
+    return {
+      at: k * drain.every,
+      asked,
+      given: givenShare(stepped, upon, scale),
+      weights,
+      cycle: cycleOf(Object.values(weights)),
+      pause: pauseAt.some((share) => before < share - 1e-9 && asked >= share - 1e-9),
+    };
+  });
 }
 
 /** Measured with each scheduler: 90:10 gave rr 50/50; lc and wlc send every new connection to a newcomer until it is level. */

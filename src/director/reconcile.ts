@@ -245,7 +245,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     await askForTheWaiting(watched, signal);
     watch(watched, clock.now().mono);
     hooks.disown([...owned].filter((key) => !known.has(key) && !target.has(key) && !desired.has(key)));
-    inSync = diff(target, known, owned).length === 0;
+    // Where nothing was to be written, and nothing was, that is known already.
+    inSync = (known === actual && changes.length === 0) || diff(target, known, owned).length === 0;
     lastSuccessAt = clock.now().mono;
     const overdue = left.overdue.filter((item) => outcome.written.some((change) => deletes(change, item)));
     const askedFor = hooks.passed({ ...outcome, drift: judged, overdue }, lastSuccessAt);

@@ -52,6 +52,26 @@ export function verdictOf(service: Service, server: RealServer, beliefs: Beliefs
   return serverVerdict(checks, beliefs.presumedUp.get(service.key)?.has(server.key) ?? false);
 }
 
+/** As `verdictOf`, with the very same object as long as nothing it follows from has changed: whoever decides need not look further then. */
+export function rememberingVerdicts(
+  stateOf: StateOf,
+): (service: Service, server: RealServer, beliefs: Beliefs) => ServerVerdict {
+  const last = new WeakMap<RealServer, { readonly followsFrom: readonly unknown[]; readonly verdict: ServerVerdict }>();
+  return (service, server, beliefs) => {
+    const unproven = beliefs.unproven.get(service.key);
+    const followsFrom: unknown[] = [beliefs.presumedUp.get(service.key)?.has(server.key) ?? false];
+    for (const { key, template } of server.checks) {
+      const known = stateOf(key);
+      followsFrom.push(known?.state, known?.reported, unproven?.has(template) ?? false);
+    }
+    const before = last.get(server);
+    if (before?.followsFrom.every((each, i) => each === followsFrom[i])) return before.verdict;
+    const verdict = verdictOf(service, server, beliefs, stateOf);
+    last.set(server, { followsFrom, verdict });
+    return verdict;
+  };
+}
+
 /** Every check of the configuration, once, however many services use it. */
 export function plannedChecks(
   config: Config,

@@ -5,7 +5,7 @@ export const LONGEST_CYCLE = 50;
 
 /** Nor is a long run within the cycle any good: 10:29:10 begins with 19 in a row to the heaviest, and 265 connections from there on have 7 too
  *  many of them, 2.7 points. Nobody is to be off by more than 2 points of 200 connections, wherever in the cycle they begin. That is 4; the order
- *  within a round adds up to 0.8 to what `unevenness` tells. */
+ *  within a round adds up to 0.8 (once in thousands of pools 0.9) to what `unevenness` tells. */
 export const EVEN_ENOUGH = 3.2;
 /** So far (in points) may the given share be from the asked one for the sake of an even cycle, where it could be nearer. Among many servers it has
  *  to be further anyway. */
