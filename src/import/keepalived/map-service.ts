@@ -57,6 +57,19 @@ function part(
   const onFailure = onFailureOf(service, servers);
   const initial = initialOf(service, servers);
   const checks = commonEntries(servers.map((server) => server.checks));
+  const quorum = quorumEntries(
+    service,
+    servers.map(({ weight }) => weight),
+    service.notes,
+  );
+  const sorry = sorryEntries(service, front, servers, forwarding);
+  if (sorry !== undefined && service.sorry !== undefined && quorum !== undefined && onFailure === "remove")
+    service.notes.add(
+      "changed",
+      service.sorry.place,
+      "sorry_server",
+      "while it serves, servers that are still healthy stand at weight 0; keepalived deletes them, under their open connections",
+    );
   const entries: Entries = {
     name,
     ...front.entries,
@@ -64,12 +77,8 @@ function part(
     ...flagEntries(service, front),
     ...(forwarding.kind !== "masquerade" && forwardingEntries(forwarding)),
     persistence: persistenceEntries(service, front, families),
-    quorum: quorumEntries(
-      service,
-      servers.map(({ weight }) => weight),
-      service.notes,
-    ),
-    sorry_server: sorryEntries(service, front, servers, forwarding),
+    quorum,
+    sorry_server: sorry,
   };
   const hooks = serviceHooks(
     service,
