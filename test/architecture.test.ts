@@ -37,6 +37,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   hooks: ["model", "runtime", "type director/events.ts", "type control/shapes.ts"],
   // What it collects is plain data; what it makes of that is pure, see below.
   doctor: ["model", "ipvs", "runtime/run-command.ts"],
+  // The status page: what it shows and its files. It knows what the status says, and nothing else.
+  page: [
+    "type model",
+    "type runtime",
+    "type control/shapes.ts",
+    "type control/door.ts",
+    "control/http.ts",
+    "type director/events.ts",
+  ],
   observe: ["model", "type director/events.ts"],
   // What other programs' files mean; addresses, netmasks and host names are read as director itself reads them.
   import: ["model", "config/addresses.ts", "config/service-keys.ts", "probe/host-name.ts"],
@@ -54,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "doctor",
     "hooks",
+    "page",
   ],
   "main.ts": ["cli"],
 };
@@ -76,12 +86,21 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:tls": ["probe", "hooks/webhook.ts"],
   "node:http": ["control", "cli"],
   "node:http2": ["probe"],
-  "node:fs": ["runtime", "state", "control", "cli", "probe/pem-files.ts", "doctor/collect.ts", "doctor/processes.ts"],
+  "node:fs": [
+    "runtime",
+    "state",
+    "control",
+    "cli",
+    "probe/pem-files.ts",
+    "doctor/collect.ts",
+    "doctor/processes.ts",
+    "page/assets.ts",
+  ],
   "node:fs/promises": ["kernel/ipvsadm.ts", "state"],
-  "node:path": ["runtime", "state", "control", "cli", "doctor/collect.ts", "doctor/processes.ts"],
+  "node:path": ["runtime", "state", "control", "cli", "doctor/collect.ts", "doctor/processes.ts", "page/assets.ts"],
   "node:util": ["observe", "cli"],
   "node:os": ["cli"],
-  "node:crypto": ["cli", "config/checks.ts", "runtime/chance.ts", "probe/pem-files.ts"],
+  "node:crypto": ["cli", "config/checks.ts", "runtime/chance.ts", "probe/pem-files.ts", "page/assets.ts"],
   "node:buffer": ["cli"],
   "node:worker_threads": ["cli"],
   "node:events": ["cli"],

@@ -39,6 +39,7 @@ import { fileStore } from "../state/store.ts";
 import { loadFilesAside } from "./config-aside.ts";
 import type { LoadedFiles } from "./config-file.ts";
 import { createTallies } from "./metrics.ts";
+import { statusPage } from "./page.ts";
 import { planner } from "./planning.ts";
 import { probeListener } from "./probe-listener.ts";
 import { VERSION } from "./version.ts";
@@ -134,6 +135,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     onPass: () => {
       notifier.alive();
       if (ready) publish();
+      page?.passed();
     },
     ...(onProbe === undefined ? {} : { onProbe }),
   });
@@ -269,6 +271,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     plan: director.plan,
   });
   const context: HandlerContext = { director, status, statusInput, reload, plan };
+  const page = initial.http && statusPage(systemClock, context, (error) => log.error(error, "the status page"));
   const doors: Listening[] = [];
   const signals = catchSignals();
   signals.onReload(() => void reload(false));
@@ -293,7 +296,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
         lastReloadOk: () => lastReload?.ok !== false,
       };
       const metrics = tallies ? { metrics: tallies.serve(measured) } : {};
-      const door = doorHandler({ ...readyRoutes(context, () => ready), ...metrics }, api);
+      const door = doorHandler({ ...readyRoutes(context, () => ready), ...metrics, ...page?.routes }, api);
       for (const endpoint of http.listen) doors.push(await listenTcp(endpoint, http.hosts, door));
     }
   } catch (error) {
