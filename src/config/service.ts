@@ -3,7 +3,6 @@ import type { CheckReader } from "./checks.ts";
 import { aboveServers, draftServer, type ServerDraft } from "./draft.ts";
 import { frontendsOf, type WrittenFrontend } from "./frontends.ts";
 import { inheritedChecks, mergedService, protocolOf, serverItems } from "./levels.ts";
-import { NOT_YET, NOT_YET_WORDS } from "./not-yet.ts";
 import type { Addition } from "./parse.ts";
 import type { Pools } from "./pools.ts";
 import type { Problems } from "./problems.ts";
@@ -40,8 +39,6 @@ export function readService(node: MapNode, around: Surroundings): WrittenService
   const above = aboveServers(merged, checks, protocol);
   const drafts = items.map((item) => draftServer(item, above, reader, problems));
   if (keys === undefined) return undefined;
-  for (const [key, used] of Object.entries(NOT_YET.service))
-    if (used(keys)) problems.warning(atKey(merged, key), NOT_YET_WORDS);
   udpOnly(keys, merged, problems);
   const flags = schedulerFlags(keys, merged, problems);
   const families = new Set(drafts.flatMap((draft) => draft?.keys.address.address.family ?? []));
