@@ -2,8 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { err, ok, type Result } from "../model/result.ts";
 
-/** The text of a file, or why there is none. `any` takes a pipe as well: `config test <(render)`; a pipe that matches a wildcard would be waited for without end. 0 is standard input. */
-export function readText(file: string | 0, kind: "any" | "regular" = "any"): Result<string, string> {
+/** The text of a file, or why there is none. `any` takes a pipe as well: `config test <(render)`; a pipe that matches a wildcard would be waited for without end. 0 is standard input. What is no UTF-8 is refused, or read as Latin-1. */
+export function readText(
+  file: string | 0,
+  kind: "any" | "regular" = "any",
+  otherwise: "refuse" | "latin1" = "refuse",
+): Result<string, string> {
   try {
     if (kind === "regular" && file !== 0) {
       const stat = statSync(file);
@@ -11,7 +15,8 @@ export function readText(file: string | 0, kind: "any" | "regular" = "any"): Res
       if (!stat.isFile()) return err("is no regular file");
     }
     const bytes = readFileSync(file);
-    return isUtf8(bytes) ? ok(bytes.toString("utf8")) : err("is no UTF-8 text");
+    if (isUtf8(bytes)) return ok(bytes.toString("utf8"));
+    return otherwise === "latin1" ? ok(bytes.toString("latin1")) : err("is no UTF-8 text");
   } catch (error) {
     return err(trouble(error, "file"));
   }

@@ -32,7 +32,7 @@ export async function importFile(
 ): Promise<number> {
   const standardInput = file === "-";
   const source: Source = { file: standardInput ? "<stdin>" : file, text: "" };
-  const text = readText(standardInput ? 0 : file);
+  const text = readText(standardInput ? 0 : file, "any", "latin1");
   if (!text.ok) {
     out.warn(`director: ${source.file} ${text.error}`);
     return REFUSED;
@@ -77,7 +77,7 @@ function readIncluded(file: string): Source | Unread {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat?.isFile() && (stat.mode & 0o111) !== 0)
     return { file, why: "can be executed, keepalived does not read such files" };
-  const text = readText(file, "regular");
+  const text = readText(file, "regular", "latin1");
   return text.ok ? { file, text: text.value } : { file, why: text.error };
 }
 

@@ -82,6 +82,14 @@ describe("director import", () => {
     assert.match(stderr, /main\.conf:1: dropped include .*3\.conf: can be executed/);
   });
 
+  test("comments may be of another century", async () => {
+    writeFileSync(
+      join(dir, "latin1.conf"),
+      Buffer.from(`# f\xfcr alle\r\n${EXACT.replaceAll("\n", "\r\n")}`, "latin1"),
+    );
+    assert.equal((await cli(["import", "keepalived", join(dir, "latin1.conf")])).code, 0);
+  });
+
   test("--config-id chooses the lines of a machine", async () => {
     const original = file("id.conf", EXACT.replace("delay_loop 5", "@a delay_loop 7\n@b delay_loop 9"));
     const { code, stdout } = await cli(["import", "keepalived", "--config-id", "b", original]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readLines, withoutComment } from "../../src/import/keepalived/lines.ts";
+import { withoutComment } from "../../src/import/keepalived/line-text.ts";
+import { readLines } from "../../src/import/keepalived/lines.ts";
 import { readTree, type Statement } from "../../src/import/keepalived/tree.ts";
 import { command, quotedWords, timer, truth, words } from "../../src/import/keepalived/words.ts";
 import { takeNotes } from "../../src/import/notes.ts";

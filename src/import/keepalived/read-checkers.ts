@@ -1,22 +1,13 @@
-import { parseAddress } from "../../model/address.ts";
 import { isDomainName } from "../domain.ts";
 import type { Notes } from "../notes.ts";
-import { type Keywords, opens, readBlock, type ValueReader, valueReader, words } from "./block.ts";
-import type { Checker, CheckerBase } from "./model.ts";
-import { type Draft, noTimings, readAddress, timingKeywords } from "./read-common.ts";
-import { urlKeyword } from "./read-url.ts";
+import { type Keywords, opens, readBlock, words } from "./block.ts";
+import { begin, type Reading } from "./checker-reading.ts";
+import type { Checker } from "./model.ts";
+import { noTimings } from "./read-common.ts";
+import { readHttp } from "./read-http.ts";
+import { readSmtp } from "./read-smtp.ts";
 import type { Statement } from "./tree.ts";
 import { command, whole } from "./words.ts";
-
-interface Reading {
-  readonly base: Draft<CheckerBase>;
-  readonly read: ValueReader;
-  readonly notes: Notes;
-  /** The words of all checkers that connect. */
-  readonly connection: Keywords;
-  /** Those of all checkers. */
-  readonly common: Keywords;
-}
 
 /** The checkers of a real server. A checker that director has no equal of stays in the list as `none`, so that it is known to have been there. */
 export function checkerKeywords(add: (checker: Checker) => void, notes: Notes): Keywords {
@@ -47,54 +38,6 @@ export function checkerKeywords(add: (checker: Checker) => void, notes: Notes): 
   };
 }
 
-function begin({ keyword, place }: Statement, notes: Notes): Reading {
-  const base: Draft<CheckerBase> = {
-    place,
-    keyword,
-    alpha: undefined,
-    timings: noTimings(),
-    address: undefined,
-    port: undefined,
-    source: undefined,
-  };
-  const read = valueReader(notes);
-  const dropped = (why: string) => (s: Statement) =>
-    notes.add("dropped", s.place, [s.keyword, ...s.args].join(" "), why);
-  const common: Keywords = {
-    ...timingKeywords(base.timings, read, 0, notes),
-    alpha: words(0, 1, (s) => {
-      base.alpha = read.flag(s);
-    }),
-    log_all_failures: words(0, 1, (s) =>
-      notes.add("hint", s.place, s.keyword, "log: { level: debug } shows every probe that fails"),
-    ),
-  };
-  const connection: Keywords = {
-    ...common,
-    connect_ip: words(1, 1, (s) => {
-      base.address = readAddress(s, read);
-    }),
-    connect_port: words(1, 1, (s) => {
-      base.port = read.count(s, 1, 65_535);
-    }),
-    bindto: words(1, 1, (s) => {
-      base.source = readAddress(s, read);
-    }),
-    bind_port: words(1, 1, dropped("the kernel chooses the port a probe comes from")),
-    bind_if: words(
-      1,
-      1,
-      dropped("probes leave by the routing table: `source` sets their address, a routing rule for it the interface"),
-    ),
-    fwmark: words(
-      1,
-      1,
-      dropped("probes carry no mark: `source` with a routing rule for that address does what it was for"),
-    ),
-  };
-  return { base, read, notes, common, connection };
-}
-
 function none({ place, keyword }: Statement, remedy: string): Checker {
   const nothing = { alpha: undefined, timings: noTimings(), address: undefined, port: undefined, source: undefined };
   return { kind: "none", place, keyword, remedy, ...nothing };
@@ -103,55 +46,6 @@ function none({ place, keyword }: Statement, remedy: string): Checker {
 function readTcp(statement: Statement, { base, connection, notes }: Reading): Checker {
   readBlock(statement, connection, notes);
   return { kind: "tcp", ...base };
-}
-
-function readHttp(statement: Statement, { base, read, notes, connection }: Reading, tls: boolean): Checker | undefined {
-  const http: Draft<Extract<Checker, { kind: "http" }>> & {
-    urls: Extract<Checker, { kind: "http" }>["urls"][number][];
-  } = {
-    kind: "http",
-    ...base,
-    tls,
-    host: undefined,
-    enableSni: false,
-    sni: undefined,
-    urls: [],
-  };
-  const ignored = (s: Statement) =>
-    notes.add(
-      "hint",
-      s.place,
-      [s.keyword, ...s.args].join(" "),
-      "not needed: probes speak HTTP/1.1 and every one of them asks for all",
-    );
-  const onlyTls = (s: Statement) => tls || read.refuse(s, "of SSL_GET only; left out");
-  readBlock(
-    statement,
-    {
-      ...connection,
-      virtualhost: words(1, 1, (s) => {
-        http.host = s.args[0];
-      }),
-      http_protocol: words(1, 1, ignored),
-      fast_recovery: words(0, 1, ignored),
-      tls_compliant: words(0, 1, ignored),
-      nb_get_retry: connection.retry!,
-      enable_sni: words(0, 1, (s) => {
-        if (onlyTls(s)) http.enableSni = read.flag(s) ?? false;
-      }),
-      sni_name: words(1, 1, (s) => {
-        if (onlyTls(s)) http.sni = s.args[0];
-      }),
-      url: urlKeyword((url) => http.urls.push(url), read, notes),
-    },
-    notes,
-  );
-  if (http.urls.length === 0)
-    read.refuse(
-      { ...statement, args: [] },
-      "has no url with a path: keepalived leaves the whole check out, so nothing checks the server by it",
-    );
-  return http.urls.length === 0 ? undefined : { ...http, ...base };
 }
 
 function readUdp(statement: Statement, { base, read, notes, connection }: Reading): Checker {
@@ -209,37 +103,6 @@ function readDns(statement: Statement, { base, read, notes, connection }: Readin
     notes,
   );
   return { kind: "dns", ...base, query, name };
-}
-
-/** A host name, or an address literal (RFC 5321 4.1.2). */
-const HELO = /^(?=.{1,255}$)(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)$/i;
-
-/** A host block, which is an old form, is a check of its own; with one, the checker is nothing besides them. */
-function readSmtp(statement: Statement, { base, read, notes, connection }: Reading): readonly Checker[] {
-  let helo = "smtpchecker.keepalived.org";
-  const hosts: Statement[] = [];
-  readBlock(
-    statement,
-    {
-      ...connection,
-      helo_name: words(1, 1, (s) => {
-        const bare = parseAddress(s.args[0]!);
-        if (bare !== undefined) helo = `[${bare.family === 6 ? "IPv6:" : ""}${s.args[0]}]`;
-        else if (HELO.test(s.args[0]!)) helo = s.args[0]!;
-        else read.refuse(s, "is no host name; left out");
-      }),
-      host: opens(0, 0, (s) => hosts.push(s)),
-    },
-    notes,
-  );
-  if (hosts.length === 0) return [{ kind: "smtp", ...base, helo }];
-  return hosts.map((host) => {
-    const own = begin(host, notes);
-    readBlock(host, own.connection, notes);
-    const { address, port, source, place } = own.base;
-    const where = { address: address ?? base.address, port: port ?? base.port, source: source ?? base.source };
-    return { kind: "smtp", ...base, ...where, place, helo };
-  });
 }
 
 function readMisc(statement: Statement, { base, read, notes, common }: Reading): Checker | undefined {
