@@ -50,7 +50,7 @@ export const CATALOGUE = {
   ],
   "rp-filter": [
     "warning",
-    "Strict reverse path filtering on the interface of a VIP, while the default route leaves by another one: packets of clients from outside are dropped.",
+    "Strict reverse path filtering on the interface of a VIP, while the default route leaves by another one: packets of clients from outside are dropped. A hint for private VIPs, which may have none.",
   ],
   "direct-source": [
     "warning",

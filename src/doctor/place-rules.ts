@@ -2,6 +2,7 @@ import { formatEndpoint, type IpAddress } from "../model/address.ts";
 import type { Facts } from "./facts.ts";
 import { type Finding, finding, here, setSysctl } from "./finding.ts";
 import { mayBeMarked } from "./marks.ts";
+import { contains, parseNet } from "./nets.ts";
 import { holderOf, interfacesOf, type Scene, segmentOf, serversOf } from "./scene.ts";
 
 /** Whether packets get to this machine, and from here to the servers. */
@@ -86,6 +87,9 @@ function unroutable({ config, facts }: Scene): readonly Finding[] {
   );
 }
 
+/** RFC 1918, RFC 6598. */
+const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map((text) => parseNet(text)!);
+
 /** 1 is strict, 2 loose; the higher of `all` and the interface's own counts (ip-sysctl, rp_filter). IPv4 only. */
 function strictPaths({ config, facts }: Scene): readonly Finding[] {
   const { defaults, sysctls } = facts;
@@ -100,6 +104,8 @@ function strictPaths({ config, facts }: Scene): readonly Finding[] {
       if (Math.max(value("all"), value(on.name)) !== 1) return [];
       return finding("rp-filter", {
         services: [service.name],
+        // A private address may well have no clients but those of its own nets.
+        severity: PRIVATE.some((net) => contains(net, frontend.address)) ? "hint" : "warning",
         seen: `rp_filter is 1 (strict) on ${on.name}, which has ${formatEndpoint(frontend.address)}; the default route leaves by ${defaults.value.join(", ")}`,
         why: `packets of clients beyond the nets of ${on.name} come in there, the way back to them leads elsewhere: they are dropped`,
         fix: setSysctl(`net.ipv4.conf.${on.name}.rp_filter`, 2),

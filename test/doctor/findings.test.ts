@@ -291,12 +291,23 @@ const ROWS: readonly Row[] = [
     "strict paths, the default route elsewhere",
     { ...FULL_NAT, sysctls: { ...FULL_NAT.sysctls, "net.ipv4.conf.all.rp_filter": 1 }, defaults: ["eth9"] },
     {},
-    "rp-filter",
+    "(rp-filter)",
   ],
   [
     "strict for the interface alone",
     { ...FULL_NAT, sysctls: { ...FULL_NAT.sysctls, "net.ipv4.conf.eth0.rp_filter": 1 }, defaults: ["eth9"] },
     {},
+    "(rp-filter)",
+  ],
+  [
+    "strict, and a public VIP",
+    {
+      addresses: ["eth0: 10.9.0.1/24 203.0.113.9/32"],
+      iptables: nat("-j MASQUERADE"),
+      sysctls: { ...FULL_NAT.sysctls, "net.ipv4.conf.all.rp_filter": 1 },
+      defaults: ["eth9"],
+    },
+    { vip: '"203.0.113.9:80"' },
     "rp-filter",
   ],
   [

@@ -168,14 +168,15 @@ step("strict reverse paths, for clients from outside whose answers leave by anot
     ip -n cl link set eth1 up
     ip route add default via 10.7.0.2
     ip -n cl addr add 198.51.100.7/32 dev lo
-    ip -n cl route add 10.8.0.1/32 dev eth0 src 198.51.100.7`);
-  await setTable("-A -t 10.8.0.1:80 -s rr\n-a -t 10.8.0.1:80 -r 10.9.1.2:80 -m");
+    ip addr add 203.0.113.1/32 dev vcl
+    ip -n cl route add 203.0.113.1/32 via 10.8.0.1 src 198.51.100.7`);
+  await setTable("-A -t 203.0.113.1:80 -s rr\n-a -t 203.0.113.1:80 -r 10.9.1.2:80 -m");
   const outside = config
     .split("  - name: six")[0]!
-    .replace("10.100.0.1:80", "10.8.0.1:80")
+    .replace("10.100.0.1:80", "203.0.113.1:80")
     .replace(/, \{ name: b.*?\}/, "");
   const asked = async () =>
-    (await cl.load({ kind: "http", target: "10.8.0.1:80", count: 1, timeoutMs: 1000 })).counts.a === 1;
+    (await cl.load({ kind: "http", target: "203.0.113.1:80", count: 1, timeoutMs: 1000 })).counts.a === 1;
   await flows("a client from outside is answered", asked);
   await healthy(outside, HINTS.slice(0, 1));
   await sysctl({ "net.ipv4.conf.vcl.rp_filter": 1 });
