@@ -1,4 +1,4 @@
-import { createNames } from "./names.ts";
+import { type Hook, writtenHooks } from "./hooks.ts";
 import { isExact, type Note, type NoteKind, type Notes, noteComment, type Place } from "./notes.ts";
 import type { ImportEnvironment, Imported, Source } from "./source.ts";
 import { list, map, renderFile, type Written, type WrittenMap } from "./written.ts";
@@ -8,7 +8,7 @@ export interface Part {
   readonly onFailure: "quiesce" | "remove";
   /** undefined: director's own default, `adopt`. */
   readonly initial: "up" | "down" | undefined;
-  readonly hooks: readonly WrittenMap[];
+  readonly hooks: readonly Hook[];
   /** @param shared keys that stand in `defaults` for all */
   write(shared: ReadonlySet<"on_failure" | "initial">): WrittenMap;
 }
@@ -36,7 +36,7 @@ export function document(contents: Contents, notes: Notes): Imported {
   if (onFailure !== undefined) shared.add("on_failure");
   if (initial !== undefined) shared.add("initial");
   hints(contents, notes);
-  const hooks = named(parts.flatMap((part) => part.hooks));
+  const hooks = writtenHooks(parts.flatMap((part) => part.hooks));
   const services = parts.map((part) => part.write(shared));
   const root = map({
     ipvs: globals,
@@ -45,15 +45,6 @@ export function document(contents: Contents, notes: Notes): Imported {
     services: list(services),
   });
   return { text: renderFile(root, head(contents, notes)), notes: notes.all() };
-}
-
-/** Each with a name of its own, also where those of their services had to be cut. */
-function named(hooks: readonly WrittenMap[]): readonly WrittenMap[] {
-  const names = createNames();
-  return hooks.map((hook) => {
-    const { name, ...rest } = Object.fromEntries(hook.entries);
-    return map({ name: names(typeof name === "string" ? name : "hook"), ...rest }, hook.comment);
-  });
 }
 
 function common<T>(parts: readonly Part[], of: (part: Part) => T): T | undefined {

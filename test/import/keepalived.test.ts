@@ -354,9 +354,14 @@ describe("hooks", () => {
     ]);
   });
 
+  test("services that run the same have one together", () => {
+    const of = (n: number) => virtualServer('quorum_down "/bin/q"', "", `192.0.2.${n} 80`);
+    assert.deepEqual(hooks(of(1) + of(2)), [[["service.quorum-lost"], ["192.0.2.1:80", "192.0.2.2:80"], ["/bin/q"]]]);
+  });
+
   test("names that are cut are still different", () => {
     const of = (n: number) =>
-      virtualServer(`snmp_name ${"n".repeat(70)}${n}\nquorum_up "/bin/q"`, "", `192.0.2.${n} 80`);
+      virtualServer(`snmp_name ${"n".repeat(70)}${n}\nquorum_up "/bin/q ${n}"`, "", `192.0.2.${n} 80`);
     assert.equal(new Set(configOf(runKeepalived(of(1) + of(2))).hooks.map(({ name }) => name)).size, 2);
   });
 

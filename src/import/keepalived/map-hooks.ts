@@ -1,25 +1,19 @@
-import { list, map, type WrittenMap } from "../written.ts";
-import type { Hook, RealServer, VirtualServer } from "./model.ts";
+import type { Hook } from "../hooks.ts";
+import type { Hook as Command, RealServer, VirtualServer } from "./model.ts";
 
 /** The hooks of one service: those of its quorum, and those that all of its servers have alike. */
-export function serviceHooks(
-  service: VirtualServer,
-  servers: readonly RealServer[],
-  name: string,
-): readonly WrittenMap[] {
-  const hooks: WrittenMap[] = [];
-  const add = (event: string, word: string, hook: Hook | undefined, notes: VirtualServer["notes"], keyword: string) => {
+export function serviceHooks(service: VirtualServer, servers: readonly RealServer[], name: string): readonly Hook[] {
+  const hooks: Hook[] = [];
+  const add = (
+    event: string,
+    word: string,
+    hook: Command | undefined,
+    notes: VirtualServer["notes"],
+    keyword: string,
+  ) => {
     if (hook === undefined) return;
     const [program = ""] = hook.argv;
-    if (program.startsWith("/"))
-      hooks.push(
-        map({
-          name: `${word}-${name}`,
-          on: list([event]),
-          services: list([name]),
-          command: list(hook.argv),
-        }),
-      );
+    if (program.startsWith("/")) hooks.push({ word, event, service: name, argv: hook.argv });
     else
       notes.add(
         "dropped",
@@ -44,7 +38,7 @@ export function serviceHooks(
 }
 
 /** A hook is told of all servers of a service, and learns from the event which it is. */
-function common(servers: readonly RealServer[], which: "up" | "down"): Hook | undefined {
+function common(servers: readonly RealServer[], which: "up" | "down"): Command | undefined {
   const hooks = servers.map(({ hooks }) => hooks[which]);
   const [first] = hooks;
   const alike = first !== undefined && hooks.every((hook) => JSON.stringify(hook?.argv) === JSON.stringify(first.argv));

@@ -4,6 +4,7 @@ import type { Forwarding } from "../../model/service.ts";
 import { checkEntries, commonEntries } from "../checks.ts";
 import type { Part } from "../document.ts";
 import { forwardingEntries, mostUsual, sameForwarding } from "../forwarding.ts";
+import type { Hook } from "../hooks.ts";
 import { noteComment } from "../notes.ts";
 import type { ImportEnvironment } from "../source.ts";
 import { type Entries, flow, list, map, type Written, type WrittenMap } from "../written.ts";
@@ -164,16 +165,15 @@ function sorryServer(
 }
 
 /** fallbackcommand runs with start when the last server has gone, with stop when the first is back. */
-function hooksOf(virtual: Virtual, globals: Globals, name: string): readonly WrittenMap[] {
+function hooksOf(virtual: Virtual, globals: Globals, name: string): readonly Hook[] {
   const command = virtual.fallbackCommand ?? globals.fallbackCommand;
   if (command === undefined) return [];
-  const hook = (word: string, event: string) =>
-    map({
-      name: `fallback-${word}-${name}`,
-      on: list([event]),
-      services: list([name]),
-      command: list([...command.argv, word]),
-    });
+  const hook = (word: string, event: string): Hook => ({
+    word: `fallback-${word}`,
+    event,
+    service: name,
+    argv: [...command.argv, word],
+  });
   virtual.notes.add(
     "changed",
     command.place,
