@@ -28,7 +28,7 @@ export function mapService(
       "changed",
       service.place,
       "protocol",
-      "is not said: keepalived 2 takes UDP for it, version 1 took TCP; write the one that is meant",
+      "is not said: keepalived complains and takes UDP for it; write the one that is meant",
     );
   const families = new Set(fronts.flatMap((front) => [...front.families]));
   return fronts.map((front) => part(service, front, families, nameFor(nameOf(service, front)), context));
