@@ -8,8 +8,10 @@ const MINUTE = 60 * SECOND;
 const DAY = 1440 * MINUTE;
 
 const readOnlySocket = z.strictObject({
-  socket: socketPath,
-  mode: octalMode.prefault(defaultText("control.read_only.mode")),
+  socket: socketPath.describe("Where it listens"),
+  mode: octalMode
+    .prefault(defaultText("control.read_only.mode"))
+    .describe("Its permission bits; connecting needs the write bit"),
 });
 
 /** The keys of the main file that are about the daemon itself. */
@@ -19,8 +21,10 @@ export const globalKeys = {
       mode: oneOf("manage", "observe")
         .prefault(defaultText("ipvs.mode"))
         .describe("observe: probe, decide, show the difference, never write"),
-      backend: oneOf("ipvsadm", "memory").prefault(defaultText("ipvs.backend")),
-      command: absolutePath.prefault(defaultText("ipvs.command")),
+      backend: oneOf("ipvsadm", "memory")
+        .prefault(defaultText("ipvs.backend"))
+        .describe("memory: a table in this process, for demos and tests"),
+      command: absolutePath.prefault(defaultText("ipvs.command")).describe("The program that writes the table"),
       timeout: durationFrom(100, 10 * MINUTE)
         .prefault(defaultText("ipvs.timeout"))
         .describe("A hanging call is killed"),
@@ -33,7 +37,7 @@ export const globalKeys = {
           role: oneOf("master", "backup", "both").describe(
             "Send connections to the other machines, take theirs, or both",
           ),
-          interface: interfaceName,
+          interface: interfaceName.describe("Over which they are sent, by multicast"),
           id: integer(0, 255).describe("Machines that have the same take each other's connections"),
         })
         .optional()
@@ -48,7 +52,8 @@ export const globalKeys = {
         .optional()
         .describe("How long the kernel keeps silent connections; what is left out stays as it is"),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("How the kernel's table is written and watched"),
   vips: z
     .strictObject({
       device: interfaceName.describe("A dummy interface, made where there is none of that name"),
@@ -59,32 +64,53 @@ export const globalKeys = {
     .optional()
     .describe("Keep the virtual services' addresses on an interface of this machine"),
   state: z
-    .strictObject({ directory: absolutePath.prefault(defaultText("state.directory")) })
+    .strictObject({
+      directory: absolutePath
+        .prefault(defaultText("state.directory"))
+        .describe("Holds the intent (commands, drains) and the latest events; must be writable, with room for some MB"),
+    })
     .prefault({})
     .describe("Where what was commanded survives a restart"),
   control: z
     .strictObject({
-      socket: socketPath.prefault(defaultText("control.socket")),
-      mode: octalMode.prefault(defaultText("control.mode")),
-      group: text.optional().describe("Default: the process's own"),
+      socket: socketPath.prefault(defaultText("control.socket")).describe("Where commands are taken"),
+      mode: octalMode
+        .prefault(defaultText("control.mode"))
+        .describe("Permission bits of the socket; connecting needs the write bit"),
+      group: text
+        .optional()
+        .describe("Group of the socket, by name or number; it must exist. Default: the process's own"),
       read_only: readOnlySocket.optional().describe("A second socket that answers GET only"),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("The unix socket that commands go through"),
   http: z
     .strictObject({
-      listen: z.array(listenEndpoint).min(1, { error: "may not be empty: leave http out for no listener" }),
+      listen: z
+        .array(listenEndpoint)
+        .min(1, { error: "may not be empty: leave http out for no listener" })
+        .describe("Where to listen; it never takes commands"),
       hosts: z.array(hostName).optional().describe("Names clients may ask for besides localhost and addresses"),
     })
     .optional()
     .describe("Read-only: /metrics /healthz /readyz and the status page"),
   log: z
     .strictObject({
-      level: oneOf("debug", "info", "warn", "error").prefault(defaultText("log.level")),
-      format: oneOf("auto", "journal", "text", "json").prefault(defaultText("log.format")),
+      level: oneOf("debug", "info", "warn", "error")
+        .prefault(defaultText("log.level"))
+        .describe("The least important lines that are written; debug has every probe"),
+      format: oneOf("auto", "journal", "text", "json")
+        .prefault(defaultText("log.format"))
+        .describe("auto: journal under systemd, colour on a terminal, else JSON"),
     })
-    .prefault({}),
-  reload: z
-    .strictObject({ max_removed: share.prefault(defaultText("reload.max_removed")) })
     .prefault({})
-    .describe("A reload that takes away more of the services, or of a service's weight, needs --force"),
+    .describe("What is logged, to standard error or the journal"),
+  reload: z
+    .strictObject({
+      max_removed: share
+        .prefault(defaultText("reload.max_removed"))
+        .describe("A reload that takes away more of the services, or of a service's weight, needs --force"),
+    })
+    .prefault({})
+    .describe("How much a reload may take away"),
 };

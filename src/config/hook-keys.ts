@@ -118,7 +118,7 @@ export const hookSchema = z.strictObject({
     .optional()
     .describe("A program with its arguments, run without a shell; it gets the event as JSON on stdin"),
   url: webhookUrl.optional().describe("Instead of command: the event is POSTed there as JSON"),
-  headers: headers.optional().describe("With url only"),
+  headers: headers.optional().describe("With url only: headers of the request, Authorization for example"),
   verify: bool.optional().describe("With url only. false: any certificate will do. Default: true"),
   ca: absolutePath.optional().describe("With url only: PEM file of the issuers to trust, instead of this machine's"),
   body: body

@@ -23,7 +23,8 @@ export function scalar<T>(spec: {
   readonly expected: string;
   readonly read: (text: string) => Result<T, string>;
   readonly write: (value: T) => string;
-  /** JSON Schema of what an editor sees, which types plain scalars by YAML's own rules. */
+  /** JSON Schema of what an editor sees, which types plain scalars by YAML's own rules. Its title is the form, as `expected` has it; the manual
+   *  page shows it. */
   readonly json: Readonly<Record<string, unknown>>;
 }): z.ZodCodec<z.ZodString, z.ZodCustom<T, T>> {
   return z
@@ -36,7 +37,7 @@ export function scalar<T>(spec: {
       },
       encode: spec.write,
     })
-    .meta(spec.json);
+    .meta({ title: spec.expected.replace(/^expected /, ""), ...spec.json });
 }
 
 const DURATION = "expected a duration such as 500ms, 10s or 5m";
@@ -57,10 +58,16 @@ export function durationFrom(min: Millis, max: Millis = Number.POSITIVE_INFINITY
     },
     write: formatDuration,
     json: {
+      title: durationForm(min, max),
       type: "string",
       pattern: "^(?=.)(\\d+(\\.\\d+)?h)?(\\d+(\\.\\d+)?m)?(\\d+(\\.\\d+)?s)?(\\d+(\\.\\d+)?ms)?$",
     },
   });
+}
+
+function durationForm(min: Millis, max: Millis): string {
+  if (max !== Number.POSITIVE_INFINITY) return `a duration from ${formatDuration(min)} to ${formatDuration(max)}`;
+  return min > 0 ? `a duration of at least ${formatDuration(min)}` : "a duration";
 }
 
 /** A whole number in decimal digits, both limits included. Leading zeros are refused: they would pass for octal. */

@@ -14,11 +14,13 @@ const sections = {
   pools: z
     .unknown()
     .meta({ type: "object", additionalProperties: { $ref: "#/$defs/pool" } })
-    .optional(),
+    .optional()
+    .describe("Servers by pool name, and what services that take one inherit"),
   services: z
     .unknown()
     .meta({ type: ["array", "null"], items: { $ref: "#/$defs/service" } })
-    .optional(),
+    .optional()
+    .describe("The virtual services"),
   allow_empty: bool.optional().describe("No services at all is meant so"),
 };
 
@@ -30,7 +32,11 @@ export const fileSchema = z.strictObject({
     .meta({ type: "array", items: { $ref: "#/$defs/hook" } })
     .optional()
     .describe("Scripts and webhooks that are told of events"),
-  defaults: z.unknown().meta({ $ref: "#/$defs/defaults" }).optional(),
+  defaults: z
+    .unknown()
+    .meta({ $ref: "#/$defs/defaults" })
+    .optional()
+    .describe("What every service, server and check takes over where nothing closer says otherwise"),
   ...sections,
 });
 

@@ -53,7 +53,7 @@ function noneOr<T extends z.ZodType>(schema: T, expected: string): z.ZodUnion<[z
 
 const tunnel = z
   .strictObject({
-    type: oneOf("ipip", "gue", "gre").prefault(defaultText("tunnel.type")),
+    type: oneOf("ipip", "gue", "gre").prefault(defaultText("tunnel.type")).describe("The kind of tunnel"),
     port: port.optional().describe("gue only: the UDP port the real server takes tunnelled packets on"),
     checksum: oneOf("none", "checksum", "remote")
       .prefault(defaultText("tunnel.checksum"))
@@ -75,11 +75,15 @@ const persistence = z.strictObject({
 });
 
 /** Checks are read apart, after the rules of inheritance (checks.ts). */
-const check = z.unknown().meta({ $ref: "#/$defs/check" }).optional();
+const check = z
+  .unknown()
+  .meta({ $ref: "#/$defs/check" })
+  .optional()
+  .describe("How servers are probed; none: not at all, which is warned of");
 
 export const sorryServerSchema = z.strictObject({
   address: serverAddress.describe("Where clients go while quorum is lost"),
-  port: port.optional(),
+  port: port.optional().describe("Its port where the address has none; without it, the virtual service's"),
   forward: forward.prefault(defaultText("server.forward")),
   tunnel: tunnel.optional(),
   check: check.describe("Its own check, which inherits nothing; without one it is taken to be well"),
@@ -88,7 +92,8 @@ export const sorryServerSchema = z.strictObject({
 const checks = z
   .unknown()
   .meta({ type: "array", minItems: 1, items: { $ref: "#/$defs/checkMap" } })
-  .optional();
+  .optional()
+  .describe("Instead of check: several, all of which must pass");
 
 /** What servers take over from their service where they say nothing themselves. */
 const forServers = {
@@ -128,29 +133,54 @@ const flap = z
 /** What may stand in defaults, pools and services alike. */
 const shared = {
   ...forServers,
-  scheduler: oneOf(...SCHEDULERS).prefault(defaultText("service.scheduler")),
-  scheduler_flags: z.array(oneOf(...SCHEDULER_FLAGS)).optional(),
+  scheduler: oneOf(...SCHEDULERS)
+    .prefault(defaultText("service.scheduler"))
+    .describe("How the kernel chooses a server for a new connection (ipvsadm(8))"),
+  scheduler_flags: z
+    .array(oneOf(...SCHEDULER_FLAGS))
+    .optional()
+    .describe("Of sh and mh: port hashes the client's port too, fallback goes on to another server at weight 0"),
   one_packet: bool
     .prefault(defaultText("service.one_packet"))
     .describe("Schedule every datagram by itself (udp, or a mark that holds udp only)"),
-  persistence: noneOr(persistence, "expected a map").optional(),
-  on_failure: oneOf("auto", "quiesce", "remove").prefault(defaultText("service.on_failure")),
-  initial: oneOf("adopt", "up", "down").prefault(defaultText("service.initial")),
+  persistence: noneOr(persistence, "expected a map").optional().describe("Clients come back to the server they had"),
+  on_failure: oneOf("auto", "quiesce", "remove")
+    .prefault(defaultText("service.on_failure"))
+    .describe(
+      "A failed server: quiesce: weight 0; remove: out of the table, its connections break; auto: weight 0, removed only where clients would still be sent to it",
+    ),
+  initial: oneOf("adopt", "up", "down")
+    .prefault(defaultText("service.initial"))
+    .describe("Before its first verdict a server is: adopt: up if the kernel gives it weight; up; or down"),
   quorum: z
     .strictObject({
-      up: quorumMark.prefault(defaultText("service.quorum.up")),
-      down: quorumMark.prefault(defaultText("service.quorum.down")),
+      up: quorumMark.prefault(defaultText("service.quorum.up")).describe("Healthy servers that regain it"),
+      down: quorumMark
+        .prefault(defaultText("service.quorum.down"))
+        .describe("Below so many healthy servers it is lost"),
     })
     .prefault({})
     .describe("Regained at `up` healthy servers, lost below `down`"),
-  sorry_server: noneOr(sorryServerSchema, "expected a map").optional(),
-  fail_open: oneOf("never", "all-down").prefault(defaultText("service.fail_open")),
-  slow_start: noneOr(durationFrom(SECOND, DAY), "expected a duration such as 500ms, 10s or 5m").optional(),
-  flap: noneOr(flap, "expected a map").optional(),
-  removal_grace: durationFrom(0, 7 * DAY).prefault(defaultText("service.removal_grace")),
+  sorry_server: noneOr(sorryServerSchema, "expected a map")
+    .optional()
+    .describe("Gets the clients while the quorum is lost"),
+  fail_open: oneOf("never", "all-down")
+    .prefault(defaultText("service.fail_open"))
+    .describe("all-down: when every server is down, all get clients all the same"),
+  slow_start: noneOr(durationFrom(SECOND, DAY), "expected a duration such as 500ms, 10s or 5m")
+    .optional()
+    .describe("How long a recovered server's weight takes to grow to its whole; wrr and wlc know it"),
+  flap: noneOr(flap, "expected a map")
+    .optional()
+    .describe("Keeps a server that comes and goes away, as long as others serve"),
+  removal_grace: durationFrom(0, 7 * DAY)
+    .prefault(defaultText("service.removal_grace"))
+    .describe("How long an entry that left the file stands at weight 0 at most, waiting for its connections to end"),
 };
 
-const protocol = oneOf("tcp", "udp", "sctp").prefault(defaultText("service.protocol"));
+const protocol = oneOf("tcp", "udp", "sctp")
+  .prefault(defaultText("service.protocol"))
+  .describe("Of the virtual service; not with fwmark");
 const allowEmpty = bool.optional().describe("No servers (or services) at all is meant so");
 
 /** Read item by item, each with its own schema (service.ts, servers.ts). */
@@ -171,7 +201,7 @@ export const serverSchema = z.strictObject({
 export const defaultsSchema = z.strictObject({ protocol, ...shared });
 
 export const poolSchema = z.strictObject({
-  servers: listOf("server").optional(),
+  servers: listOf("server").optional().describe("Its real servers"),
   allow_empty: allowEmpty,
   ...shared,
 });
@@ -179,19 +209,23 @@ export const poolSchema = z.strictObject({
 export const serviceSchema = z.strictObject({
   name: name.describe("Unique in all files"),
   vip: unicastRange.optional().describe("What clients connect to, ADDRESS:PORT or ADDRESS:FIRST-LAST"),
-  vips: z.array(unicastRange).min(1, { error: "may not be empty" }).optional(),
+  vips: z
+    .array(unicastRange)
+    .min(1, { error: "may not be empty" })
+    .optional()
+    .describe("Instead of vip: several, with one pool, one verdict and one drain"),
   fwmark: integer(1, 4_294_967_295).optional().describe("Instead of vip: all packets with this firewall mark"),
   family: oneOf("ipv4", "ipv6").optional().describe("With fwmark only; default: the families of its servers"),
   protocol,
   pool: name.optional().describe("Take the servers, and what else stands there, from pools"),
-  servers: listOf("server").optional(),
+  servers: listOf("server").optional().describe("Its real servers, instead of a pool's"),
   allow_empty: allowEmpty,
   ...shared,
 });
 
 /** The keys of every check; those of its type come on top. */
 export const checkSchema = z.strictObject({
-  type: text.prefault(defaultText("check.type")),
+  type: text.prefault(defaultText("check.type")).describe("How to probe; each type has keys of its own"),
   interval: durationFrom(100, DAY).prefault(defaultText("check.interval")).describe("Start to start"),
   timeout: durationFrom(10, DAY)
     .prefault(defaultText("check.timeout"))

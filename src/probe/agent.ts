@@ -8,8 +8,11 @@ import { payload, payloadBytes, shown } from "./payload.ts";
 import { hangUp } from "./tcp-connect.ts";
 
 const options = z.strictObject({
-  /** Sent as soon as the connection stands, for agents that serve several and want to be told which is meant. */
-  send: payload.optional(),
+  send: payload
+    .optional()
+    .describe(
+      "Sent as soon as the connection stands, for agents that serve several and want to be told which is meant",
+    ),
 });
 
 export type AgentOptions = z.output<typeof options>;

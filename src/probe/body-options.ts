@@ -46,12 +46,12 @@ const number = scalar<number>({
 
 const jsonDemand = z
   .strictObject({
-    path: jsonPath,
-    /** One of these, compared as text: the number 1 and the text "1" are both 1. */
-    equals: oneOrMore(text).optional(),
-    /** For numbers; both included. */
-    min: number.optional(),
-    max: number.optional(),
+    path: jsonPath.describe("JSON path (RFC 9535); everything it finds must fit, and it must find something"),
+    equals: oneOrMore(text)
+      .optional()
+      .describe('One of these, compared as text: the number 1 and the text "1" are both 1'),
+    min: number.optional().describe("For numbers: at least this"),
+    max: number.optional().describe("For numbers: at most this"),
   })
   .superRefine(({ equals, min, max }, context) => {
     const problem = (key: string, message: string): void =>
@@ -63,7 +63,11 @@ const jsonDemand = z
 export type JsonDemand = z.output<typeof jsonDemand>;
 
 export const bodyExpectation = z
-  .strictObject({ contains: text.optional(), regex: regex.optional(), json: oneOrMore(jsonDemand).optional() })
+  .strictObject({
+    contains: text.optional().describe("This text stands somewhere in it"),
+    regex: regex.optional().describe("It matches this regular expression (JavaScript's)"),
+    json: oneOrMore(jsonDemand).optional().describe("It is JSON, and has this at a path"),
+  })
   .refine((body) => Object.values(body).some((value) => value !== undefined), "expected contains, regex or json");
 
 export type BodyExpectation = z.output<typeof bodyExpectation>;

@@ -67,10 +67,12 @@ const answer = z.union(
     z.literal("any"),
     z
       .strictObject({
-        /** Somewhere in the record's data as dig shows it, names without their last dot; case does not matter. */
-        contains: text.optional(),
-        /** The very address of an A or AAAA record. */
-        address: ipAddress.optional(),
+        contains: text
+          .optional()
+          .describe(
+            "Somewhere in the record's data as dig shows it, names without their last dot; case does not matter",
+          ),
+        address: ipAddress.optional().describe("The very address of an A or AAAA record"),
       })
       .refine(({ contains, address }) => (contains === undefined) !== (address === undefined), {
         error: "expected either contains or address",
@@ -82,19 +84,23 @@ const answer = z.union(
 
 export const dnsOptions = z
   .strictObject({
-    name: domainName.prefault("."),
-    /** The type of record to ask for; `type` is the check's own. */
-    record: oneOf(...RECORDS).prefault("SOA"),
+    name: domainName.prefault(".").describe("What is asked for"),
+    record: oneOf(...RECORDS)
+      .prefault("SOA")
+      .describe("The type of record to ask for; `type` is the check's own"),
     expect: z
       .strictObject({
-        rcode: oneOrMore(oneOf(...RCODES)).prefault("NOERROR"),
-        /** any: a record of the type asked for; or one that fits. Left out: an empty answer passes too. */
-        answer: answer.optional(),
+        rcode: oneOrMore(oneOf(...RCODES))
+          .prefault("NOERROR")
+          .describe("Response codes that pass"),
+        answer: answer
+          .optional()
+          .describe("any: a record of the type asked for; or one that fits. Left out: an empty answer passes too"),
       })
-      .prefault({}),
-    /** Whether the server shall ask others, as resolvers are asked. */
-    recursion: bool.prefault("true"),
-    transport: oneOf("udp", "tcp").prefault("udp"),
+      .prefault({})
+      .describe("What passes"),
+    recursion: bool.prefault("true").describe("Whether the server shall ask others, as resolvers are asked"),
+    transport: oneOf("udp", "tcp").prefault("udp").describe("A truncated answer over udp is asked for again over tcp"),
     ...latencyKeys,
   })
   .superRefine(({ name, record, expect }, context) => {

@@ -19,18 +19,17 @@ const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const options = z
   .strictObject({
-    /** Program and arguments, run without a shell. `{address}` and `{port}` stand for the server's. */
     command: z
       .array(z.string({ error: "expected text" }).meta({ type: ["string", "number", "boolean"] }), {
         error: "expected a list: a program and its arguments",
       })
-      .min(1, { error: "may not be empty: a program and its arguments" }),
-    /** Exit codes 2 to 255 pass too, and say the weight: code - 2. */
-    dynamic_weight: bool.prefault("false"),
-    /** Variables of its environment, which otherwise has PATH and director's own alone. */
+      .min(1, { error: "may not be empty: a program and its arguments" })
+      .describe("Program and arguments, run without a shell. `{address}` and `{port}` stand for the server's"),
+    dynamic_weight: bool.prefault("false").describe("Exit codes 2 to 255 pass too, and say the weight: code - 2"),
     env: z
       .record(text, z.string({ error: "expected text" }).meta({ type: ["string", "number", "boolean"] }))
-      .prefault({}),
+      .prefault({})
+      .describe("Variables of its environment, which otherwise has PATH and director's own alone"),
   })
   .superRefine((check, context) => {
     const problem = (path: readonly (string | number)[], message: string): void =>

@@ -16,15 +16,14 @@ const serviceName = scalar<string>({
 
 export const grpcOptions = z
   .strictObject({
-    /** Whose health is asked for; empty: that of the server as a whole. */
-    service: serviceName.prefault(""),
-    /** The :authority, as given; default the target's address and port. */
-    host: hostText.optional(),
-    tls: bool.prefault("false"),
+    service: serviceName.prefault("").describe("Whose health is asked for; empty: that of the server as a whole"),
+    host: hostText.optional().describe("The :authority, as given. Default: the target's address and port"),
+    tls: bool.prefault("false").describe("TLS from the first byte on"),
     ...tlsKeys,
     ...latencyKeys,
-    /** Keep the connection between probes. The probe then says less: a listener that takes no new connections goes unseen. */
-    reuse_connection: bool.prefault("false"),
+    reuse_connection: bool
+      .prefault("false")
+      .describe("Keep the connection between probes; a listener that takes no new connections then goes unseen"),
   })
   .superRefine((check, context) => {
     for (const key of TLS_KEYS)

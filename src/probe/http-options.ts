@@ -102,24 +102,28 @@ const headers = z.record(z.string(), text).superRefine((map, context) => {
 });
 
 const keys = {
-  path: path.prefault("/"),
-  method: method.prefault("GET"),
-  /** The Host header, as given; default the target's address and, unless it is the scheme's own, port. */
-  host: hostText.optional(),
-  headers: headers.prefault({}),
-  /** What is sent after the headers. */
-  body: payload.optional(),
+  path: path.prefault("/").describe("What is asked for, with its query"),
+  method: method.prefault("GET").describe("Of the request"),
+  host: hostText
+    .optional()
+    .describe("The Host header, as given. Default: the target's address and, unless it is the scheme's own, port"),
+  headers: headers.prefault({}).describe("Further headers of the request"),
+  body: payload.optional().describe("What is sent after the headers; needs another method than GET or HEAD"),
   expect: z
     .strictObject({
-      status: oneOrMore(statusRange).prefault("200-299"),
-      /** All that is given must hold. */
-      body: bodyExpectation.optional(),
+      status: oneOrMore(statusRange).prefault("200-299").describe("Statuses that pass, 200 to 599"),
+      body: bodyExpectation.optional().describe("What the body must be; all that is given must hold"),
     })
-    .prefault({}),
-  /** What is read of a body at most. Where `expect.body` is not given, a longer body passes by its status. */
-  max_body: size.prefault("64KiB"),
-  /** Keep the connection between probes. The probe then says less: a listener that takes no new connections goes unseen. */
-  reuse_connection: bool.prefault("false"),
+    .prefault({})
+    .describe("What passes"),
+  max_body: size
+    .prefault("64KiB")
+    .describe(
+      "What is read of a body at most, up to 16MiB. Where `expect.body` is not given, a longer body passes by its status",
+    ),
+  reuse_connection: bool
+    .prefault("false")
+    .describe("Keep the connection between probes; a listener that takes no new connections then goes unseen"),
   ...latencyKeys,
 };
 
@@ -150,9 +154,8 @@ export const httpsOptions = z
   .strictObject({
     ...keys,
     ...tlsKeys,
-    verify: bool.prefault("true"),
-    /** Of HTTP; the only one that is offered. */
-    version: oneOf("1.1", "2").prefault("1.1"),
+    verify: bool.prefault("true").describe("false: any certificate will do"),
+    version: oneOf("1.1", "2").prefault("1.1").describe("Of HTTP; the only one that is offered"),
   })
   .superRefine(fitTogether)
   .superRefine(pairMatches)

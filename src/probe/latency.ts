@@ -6,7 +6,11 @@ import type { Connector } from "./connector.ts";
 import { type Done, fail } from "./outcome.ts";
 
 /** How long a good answer may take at most. */
-export const latencyKeys = { max_latency: durationFrom(1).optional() };
+export const latencyKeys = {
+  max_latency: durationFrom(1)
+    .optional()
+    .describe("How long a good answer may take at most; shorter than timeout. Without it: as long as timeout"),
+};
 
 interface Latency {
   readonly max_latency?: Millis | undefined;

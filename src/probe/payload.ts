@@ -16,7 +16,15 @@ function either<T extends { readonly text?: unknown; readonly hex?: unknown }, I
 }
 
 /** Bytes to send: `send: "PING\r\n"`, `send: { text: "PING\r\n" }` or `send: { hex: 50494e470d0a }`. Text goes out as UTF-8. */
-export const payload = textOr(EXPECTED, either(z.strictObject({ text: text.optional(), hex: hexBytes.optional() })));
+export const payload = textOr(
+  EXPECTED,
+  either(
+    z.strictObject({
+      text: text.optional().describe("Goes out as UTF-8"),
+      hex: hexBytes.optional().describe("Bytes, two digits each"),
+    }),
+  ),
+);
 
 export type Payload = z.output<typeof payload>;
 
@@ -35,7 +43,10 @@ const hexPattern = scalar<string>({
   json: { type: ["string", "number"], pattern: "^\\s*([0-9a-fA-FxX?]\\s*)+$" },
 });
 
-const patternKeys = { text: text.optional(), hex: hexPattern.optional() };
+const patternKeys = {
+  text: text.optional().describe("What the reply begins with"),
+  hex: hexPattern.optional().describe("The same as hexadecimal digits; x stands for any digit"),
+};
 
 /** What the bytes of a stream must begin with: `expect: "+PONG"`, `expect: { text: … }`, `expect: { hex: 1234xxxx }`. */
 export const pattern = textOr(EXPECTED, either(z.strictObject(patternKeys)));
@@ -50,11 +61,9 @@ export const datagramPattern = textOr(
   z
     .strictObject({
       ...patternKeys,
-      /** The reply may not be longer than the pattern. */
-      exact: bool.optional(),
-      /** Bytes, both included. */
-      min_length: length.optional(),
-      max_length: length.optional(),
+      exact: bool.optional().describe("The reply may not be longer than text or hex. Default: false"),
+      min_length: length.optional().describe("Bytes the reply has at least"),
+      max_length: length.optional().describe("Bytes the reply has at most"),
     })
     .superRefine(({ text, hex, exact, min_length: min, max_length: max }, context) => {
       const problem = (message: string, ...path: string[]): void =>

@@ -24,12 +24,13 @@ const helo = scalar<string>({
 
 export const smtpOptions = z
   .strictObject({
-    /** How we introduce ourselves. Default: our own address in brackets, which is right everywhere (RFC 5321 4.1.1.1). */
-    helo: helo.optional(),
-    /** TLS from the first byte on, as on port 465. */
-    tls: bool.prefault("false"),
-    /** TLS after EHLO, which the server has to offer. */
-    starttls: bool.prefault("false"),
+    helo: helo
+      .optional()
+      .describe(
+        "How we introduce ourselves. Default: our own address in brackets, which is right everywhere (RFC 5321 4.1.1.1)",
+      ),
+    tls: bool.prefault("false").describe("TLS from the first byte on, as on port 465"),
+    starttls: bool.prefault("false").describe("TLS after EHLO, which the server has to offer"),
     ...tlsKeys,
     ...latencyKeys,
   })

@@ -12,14 +12,16 @@ import { pairMatches, TLS_KEYS, tlsKeys } from "./tls-options.ts";
 
 const options = z
   .strictObject({
-    /** Sent as soon as the connection stands. */
-    send: payload.optional(),
-    /** What the server's first bytes must be. A server that speaks first and is not listened to sees its greeting answered with a reset. */
-    expect: pattern.optional(),
-    /** fin: an orderly close. reset: leaves nothing behind on either side, but some servers log it. */
-    close: oneOf("fin", "reset").prefault("fin"),
-    /** TLS from the first byte on. */
-    tls: bool.prefault("false"),
+    send: payload.optional().describe("Sent as soon as the connection stands"),
+    expect: pattern
+      .optional()
+      .describe(
+        "What the server's first bytes must be. A server that speaks first and is not listened to sees its greeting answered with a reset",
+      ),
+    close: oneOf("fin", "reset")
+      .prefault("fin")
+      .describe("fin: an orderly close. reset: leaves nothing behind on either side, but some servers log it"),
+    tls: bool.prefault("false").describe("TLS from the first byte on"),
     ...tlsKeys,
     ...latencyKeys,
   })

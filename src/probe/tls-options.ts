@@ -5,17 +5,22 @@ import { certificatesPath, keyPath, mismatch } from "./pem-files.ts";
 
 /** The keys of TLS in https and tcp checks. */
 export const tlsKeys = {
-  /** false: any certificate will do. */
-  verify: bool.optional(),
-  /** PEM file of the issuers to trust, instead of this machine's. */
-  ca: certificatesPath.optional(),
-  /** The name asked for in the handshake and looked for in the certificate. */
-  sni: hostText.optional(),
-  /** PEM files of what we show a server that asks who we are: our certificate, then those between it and its root; and its key. */
-  certificate: certificatesPath.optional(),
-  key: keyPath.optional(),
-  /** Whole days that the server's certificate, and each of its issuers', must still be valid. */
-  certificate_days_left: integer(1, 3650).optional(),
+  verify: bool.optional().describe("false: any certificate will do. Default: true"),
+  ca: certificatesPath.optional().describe("PEM file of the issuers to trust, instead of this machine's"),
+  sni: hostText
+    .optional()
+    .describe(
+      "The name asked for in the handshake and looked for in the certificate. Default: host, where there is one",
+    ),
+  certificate: certificatesPath
+    .optional()
+    .describe(
+      "PEM file of what we show a server that asks who we are: our certificate, then those between it and its root",
+    ),
+  key: keyPath.optional().describe("PEM file with the private key of certificate, unencrypted"),
+  certificate_days_left: integer(1, 3650)
+    .optional()
+    .describe("Whole days that the server's certificate, and each of its issuers', must still be valid"),
 };
 
 export const TLS_KEYS = Object.keys(tlsKeys) as readonly (keyof typeof tlsKeys)[];

@@ -7,12 +7,15 @@ import { openSilent } from "./udp-silence.ts";
 
 const options = z
   .strictObject({
-    /** The datagram to send. */
-    send: payload,
-    /** What the reply must begin with, or be with `exact: true`, and how long it may be. */
-    expect: datagramPattern.optional(),
-    /** pass: for servers that never answer, such as syslog; only an ICMP refusal fails. */
-    silence: oneOf("pass", "fail").optional(),
+    send: payload.describe("The datagram to send"),
+    expect: datagramPattern
+      .optional()
+      .describe("What the reply must begin with, or be with `exact: true`, and how long it may be"),
+    silence: oneOf("pass", "fail")
+      .optional()
+      .describe(
+        "pass: for servers that never answer, such as syslog; only an ICMP refusal fails. One of expect and this is needed",
+      ),
   })
   .superRefine((check, context) => {
     const problem = (key: string, message: string): void =>

@@ -156,15 +156,22 @@ describe("scalars", () => {
     );
   });
 
-  test("the JSON Schema takes what a YAML editor sees, and shows defaults as they are written", () => {
+  test("the JSON Schema takes what a YAML editor sees, and shows forms and defaults as they are written", () => {
     const schema = z.strictObject({ weight: integer(0, 9), on: bool, interval: duration.prefault("2s") });
     assert.deepEqual(z.toJSONSchema(schema, { io: "input" }), {
       $schema: "https://json-schema.org/draft/2020-12/schema",
       type: "object",
       properties: {
-        weight: { type: ["integer", "string"], minimum: 0, maximum: 9, pattern: "^(0|-?[1-9][0-9]*)$" },
-        on: { type: ["boolean", "string"], enum: [true, false, "true", "false"] },
+        weight: {
+          title: "a whole number from 0 to 9",
+          type: ["integer", "string"],
+          minimum: 0,
+          maximum: 9,
+          pattern: "^(0|-?[1-9][0-9]*)$",
+        },
+        on: { title: "true or false", type: ["boolean", "string"], enum: [true, false, "true", "false"] },
         interval: {
+          title: "a duration",
           type: "string",
           pattern: "^(?=.)(\\d+(\\.\\d+)?h)?(\\d+(\\.\\d+)?m)?(\\d+(\\.\\d+)?s)?(\\d+(\\.\\d+)?ms)?$",
           default: "2s",
