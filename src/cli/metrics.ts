@@ -16,7 +16,8 @@ import { COMMAND_BOUNDS, createHistogram } from "../model/histogram.ts";
 import type { Metrics } from "../model/metrics.ts";
 import type { EpochMs } from "../model/time.ts";
 import { EXPOSITION_TYPE } from "../observe/exposition.ts";
-import { familyText, metricFamilies } from "../observe/metrics.ts";
+import { metricFamilies, writeFamily } from "../observe/metrics.ts";
+import { createTextBuffer } from "../observe/text-buffer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { processNumbers } from "../runtime/process-numbers.ts";
 import { VERSION } from "./version.ts";
@@ -51,6 +52,8 @@ export function createTallies(clock: Clock, config: () => Config, table: Pick<Ke
   const stopping = new AbortController();
   const connections = createConnectionCounts(clock, () => table.stats(stopping.signal));
   const process = processNumbers(clock);
+  /** Bytes of the next answer, by those of the last. */
+  let size: number | undefined;
 
   async function measure(of: Measured): Promise<Metrics> {
     const stats = await connections.now();
@@ -89,13 +92,14 @@ export function createTallies(clock: Clock, config: () => Config, table: Pick<Ke
     },
     onProbe: checks.note,
     serve: (of) => async () => {
-      const families: string[] = [];
+      const to = createTextBuffer(size);
       for (const family of metricFamilies(await measure(of))) {
-        families.push(familyText(family));
+        writeFamily(family, to);
         // Probes that are due go first: all of it together would hold them up by tens of milliseconds at 10,000 servers.
         await setImmediate();
       }
-      return { kind: "text", status: 200, body: families.join(""), type: EXPOSITION_TYPE };
+      size = Math.ceil(to.length() * 1.05);
+      return { kind: "text", status: 200, body: to.whole(), type: EXPOSITION_TYPE };
     },
     stop() {
       stopping.abort();

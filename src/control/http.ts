@@ -18,7 +18,7 @@ export interface ApiRequest {
 export type ApiReply =
   | { readonly kind: "json"; readonly status: number; readonly body: unknown; readonly etag?: string }
   /** `type` left out: text/plain. */
-  | { readonly kind: "text"; readonly status: number; readonly body: string; readonly type?: string }
+  | { readonly kind: "text"; readonly status: number; readonly body: string | Buffer; readonly type?: string }
   | {
       readonly kind: "problem";
       readonly status: number;

@@ -8,7 +8,14 @@ import type {
   ServiceMetrics,
   TableMetrics,
 } from "../model/metrics.ts";
-import { destinationKey, destinationPort, type RealServer, type Service, serviceKey } from "../model/service.ts";
+import {
+  type DestinationKey,
+  destinationKey,
+  destinationPort,
+  type RealServer,
+  type Service,
+  serviceKey,
+} from "../model/service.ts";
 import type { EpochMs, MonotonicMs, Now } from "../model/time.ts";
 import type { Decision } from "../policy/desired.ts";
 import { askedShare, type Drain, isActive, isStanding } from "../policy/drain.ts";
@@ -37,18 +44,35 @@ function measureService(service: Service, input: StatusInput, counted: Counted):
   const decision = input.reconciler.desired?.services.get(service.key);
   const intent = input.intentOf(service);
   const held = drained(intent);
+  const [frontend] = service.frontends;
+  const protocol = frontend!.kind === "fwmark" ? "fwmark" : frontend!.protocol;
+  const kernel = kernelOf(service, input.reconciler, counted.stats);
   let unchecked = 0;
   let serves = false;
-  const servers = service.servers.map((server) => {
+  const servers = service.servers.map((server, i): ServerMetrics => {
     const own = decision?.servers.get(server.key);
+    const verdict = own?.verdict;
     serves ||= (own?.weight ?? 0) > 0;
     const checked = checksOf(server, input);
     if (checked.unchecked) unchecked++;
+    const { kernelWeight, active, inactive, connections } = kernel(i);
+    const { ups, downs } = counted.transitions(service.name, server.name);
     return {
-      ...ofServer(service, server, own, input.now),
-      ...inKernel(service, server, input.reconciler, counted.stats),
-      ...counted.transitions(service.name, server.name),
+      name: server.name,
+      address: server.key,
+      forward: server.forwarding.kind,
+      protocol,
+      configuredWeight: server.weight,
+      state: verdict?.kind,
+      weight: own && inFileUnits(own),
+      kernelWeight,
+      active,
+      inactive,
+      connections,
+      changedAt: verdict && "since" in verdict ? shown(verdict.since, input.now) : undefined,
       conclusiveAt: checked.conclusiveAt,
+      ups,
+      downs,
       overrides: overridesOf(server, intent, held),
     };
   });
@@ -69,43 +93,47 @@ function measureService(service: Service, input: StatusInput, counted: Counted):
   };
 }
 
-function ofServer(service: Service, server: RealServer, decision: Decision | undefined, now: Now) {
-  const verdict = decision?.verdict;
-  const [frontend] = service.frontends;
-  return {
-    name: server.name,
-    address: server.key,
-    forward: server.forwarding.kind,
-    protocol: frontend!.kind === "fwmark" ? "fwmark" : frontend!.protocol,
-    configuredWeight: server.weight,
-    state: verdict?.kind,
-    weight: decision && inFileUnits(decision),
-    changedAt: verdict && "since" in verdict ? shown(verdict.since, now) : undefined,
-  };
-}
-
 /** What it has of the file's weight; the numbers in the kernel may be others while a drain needs finer steps. */
 function inFileUnits({ weight, scale }: Decision): number {
   return scale === 1 ? weight : Math.round((weight / scale) * 1000) / 1000;
 }
 
-function inKernel(service: Service, server: RealServer, view: ReconcilerView, stats: Stats | undefined) {
-  let kernelWeight: number | undefined;
-  let active: number | undefined;
-  let inactive: number | undefined;
-  let connections: number | undefined;
-  for (const frontend of service.frontends) {
-    const entry = serviceKey(frontend);
-    const key = destinationKey(server.address, destinationPort(frontend, server.port));
-    const seen = view.glance.get(entry)?.destinations.get(key);
-    const count = stats?.get(entry)?.get(key)?.connections;
-    if (count !== undefined) connections = (connections ?? 0) + count;
-    if (!seen) continue;
-    kernelWeight ??= seen.weight;
-    active = (active ?? 0) + seen.active;
-    inactive = (inactive ?? 0) + seen.inactive;
-  }
-  return { kernelWeight, active, inactive, connections };
+/** What the kernel has of the service's servers, by their place in the file. */
+function kernelOf(service: Service, view: ReconcilerView, stats: Stats | undefined) {
+  const entries = service.frontends.map((frontend, i) => {
+    const key = serviceKey(frontend);
+    return { keys: keysOf(service)[i]!, seen: view.glance.get(key)?.destinations, counts: stats?.get(key) };
+  });
+  return (server: number) => {
+    let kernelWeight: number | undefined;
+    let active: number | undefined;
+    let inactive: number | undefined;
+    let connections: number | undefined;
+    for (const { keys, seen, counts } of entries) {
+      const key = keys[server]!;
+      const here = seen?.get(key);
+      const count = counts?.get(key)?.connections;
+      if (count !== undefined) connections = (connections ?? 0) + count;
+      if (here === undefined) continue;
+      kernelWeight ??= here.weight;
+      active = (active ?? 0) + here.active;
+      inactive = (inactive ?? 0) + here.inactive;
+    }
+    return { kernelWeight, active, inactive, connections };
+  };
+}
+
+/** Kernel keys of a service's servers below each frontend. Put together once: it is most of the work of looking. */
+const knownKeys = new WeakMap<Service, readonly (readonly DestinationKey[])[]>();
+
+function keysOf(service: Service): readonly (readonly DestinationKey[])[] {
+  const known = knownKeys.get(service);
+  if (known) return known;
+  const keys = service.frontends.map((frontend) =>
+    service.servers.map((server) => destinationKey(server.address, destinationPort(frontend, server.port))),
+  );
+  knownKeys.set(service, keys);
+  return keys;
 }
 
 function checksOf(server: RealServer, { record, now }: StatusInput) {

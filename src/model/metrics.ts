@@ -113,7 +113,7 @@ export interface ServerMetrics {
   readonly conclusiveAt: EpochMs | undefined;
   readonly ups: number;
   readonly downs: number;
-  readonly overrides: readonly { readonly kind: OverrideKind; readonly since: EpochMs | undefined }[];
+  readonly overrides: readonly { readonly kind: OverrideKind; readonly since: EpochMs }[];
 }
 
 export interface DrainMetrics {

@@ -12,7 +12,7 @@ export function* daemonFamilies(metrics: Metrics): Generator<Family> {
 }
 
 function family(name: string, type: Family["type"], help: string, samples: string): Family {
-  return { name, type, help, samples };
+  return { name, type, help, write: (to) => to.text(samples) };
 }
 
 function single(name: string, type: "gauge" | "counter", help: string, value: number | boolean | undefined): Family {

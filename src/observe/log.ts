@@ -26,11 +26,14 @@ export function createLog(level: Config["log"]["level"], format: LogFormat, writ
   return pino(options, { write: format === "json" ? write : (line) => write(reworded(line, format)) });
 }
 
-/** Events as log lines: transitions and actions at info and above. */
+/** Events as log lines: transitions and actions at info and above. Of a weight that changed `from` and `to` are weights, and `rule` is what made it. */
 export function logEvent(log: Logger, event: DirectorEvent): void {
-  const { message, severity, at: _, ...fields } = event;
+  const { message, severity, at: _, reason, ...fields } = event;
   const level = severity === "warning" ? "warn" : severity;
-  log[level](fields, message);
+  const why = reason === undefined ? {} : { reason };
+  const ruled = fields.kind === "weight" && reason !== undefined ? { rule: reason } : why;
+  const weight = fields.kind === "weight" && fields.to !== undefined ? { weight: Number(fields.to) } : {};
+  log[level]({ ...fields, ...weight, ...ruled }, message);
 }
 
 /** syslog(3) severities, as sd-daemon(3) reads them at the start of a line. */

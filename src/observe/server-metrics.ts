@@ -1,18 +1,21 @@
-import type { ServerMetrics, ServiceMetrics, StateWord } from "../model/metrics.ts";
+import { type ServerMetrics, type ServiceMetrics, STATE_WORDS, type StateWord } from "../model/metrics.ts";
 import { labels } from "./exposition.ts";
 import type { Family } from "./metrics.ts";
+import type { TextBuffer } from "./text-buffer.ts";
 
 /** Labels are the same for every metric of a server: made once. */
 interface Labelled {
   readonly of: ServerMetrics;
-  readonly labels: string;
+  /** `service="web",server="a"`. */
+  readonly labels: Uint8Array;
 }
 
 export function* serverFamilies(services: readonly ServiceMetrics[]): Generator<Family> {
   const all: Labelled[] = [];
-  for (const { name, servers } of services)
-    for (const of of servers) all.push({ of, labels: labels({ service: name, server: of.name }) });
-
+  for (const { name, servers } of services) {
+    const service = labels({ service: name });
+    for (const of of servers) all.push({ of, labels: bytes(`${service},${labels({ server: of.name })}`) });
+  }
   const gauge = (name: string, help: string, value: (of: ServerMetrics) => number | undefined): Family =>
     plain(all, name, "gauge", help, value);
   yield gauge("director_server_up", "Whether the server is healthy by its checks.", ({ state }) =>
@@ -45,8 +48,15 @@ export function* serverFamilies(services: readonly ServiceMetrics[]): Generator<
   );
   yield transitions(all);
   yield* overrides(all);
-  yield infos(services);
+  yield infos(all);
 }
+
+function bytes(text: string): Uint8Array {
+  return Buffer.from(text);
+}
+
+const CLOSE = bytes("} ");
+const END = bytes("\n");
 
 function plain(
   all: readonly Labelled[],
@@ -55,13 +65,23 @@ function plain(
   help: string,
   value: (of: ServerMetrics) => number | undefined,
 ): Family {
-  let samples = "";
-  const head = `${name}{`;
-  for (const each of all) {
-    const known = value(each.of);
-    if (known !== undefined) samples += `${head}${each.labels}} ${known}\n`;
-  }
-  return { name, type, help, samples };
+  const head = bytes(`${name}{`);
+  return {
+    name,
+    type,
+    help,
+    write(to) {
+      for (const each of all) {
+        const known = value(each.of);
+        if (known === undefined) continue;
+        to.bytes(head);
+        to.bytes(each.labels);
+        to.bytes(CLOSE);
+        to.number(known);
+        to.bytes(END);
+      }
+    },
+  };
 }
 
 function isUp(state: StateWord): boolean {
@@ -72,60 +92,76 @@ function seconds(at: number | undefined): number | undefined {
   return at === undefined ? undefined : at / 1000;
 }
 
-/** Five lines for each server: written by hand, they are a third of all there is. */
 function states(all: readonly Labelled[]): Family {
   const name = "director_server_state";
-  const head = `${name}{`;
-  let samples = "";
-  for (const { of, labels: own } of all) {
-    if (of.state === undefined) continue;
-    samples +=
-      head +
-      own +
-      (of.state === "up" ? ',state="up"} 1\n' : ',state="up"} 0\n') +
-      head +
-      own +
-      (of.state === "presumed-up" ? ',state="presumed-up"} 1\n' : ',state="presumed-up"} 0\n') +
-      head +
-      own +
-      (of.state === "no-check" ? ',state="no-check"} 1\n' : ',state="no-check"} 0\n') +
-      head +
-      own +
-      (of.state === "unknown" ? ',state="unknown"} 1\n' : ',state="unknown"} 0\n') +
-      head +
-      own +
-      (of.state === "down" ? ',state="down"} 1\n' : ',state="down"} 0\n');
-  }
-  return { name, type: "gauge", help: "1 for the state it is in, 0 for the others.", samples };
+  const head = bytes(`${name}{`);
+  const ends = STATE_WORDS.map((word) => ({
+    word,
+    yes: bytes(`,state="${word}"} 1\n`),
+    no: bytes(`,state="${word}"} 0\n`),
+  }));
+  const write = (to: TextBuffer): void => {
+    for (const { of, labels: own } of all) {
+      if (of.state === undefined) continue;
+      for (const { word, yes, no } of ends) {
+        to.bytes(head);
+        to.bytes(own);
+        to.bytes(of.state === word ? yes : no);
+      }
+    }
+  };
+  return { name, type: "gauge", help: "1 for the state it is in, 0 for the others.", write };
 }
 
 function transitions(all: readonly Labelled[]): Family {
   const name = "director_server_transitions_total";
-  let samples = "";
-  for (const { of, labels: own } of all)
-    samples += `${name}{${own},to="up"} ${of.ups}\n${name}{${own},to="down"} ${of.downs}\n`;
-  return { name, type: "counter", help: "How often it went down, and came back.", samples };
+  const head = bytes(`${name}{`);
+  const [up, down] = [bytes(',to="up"} '), bytes(',to="down"} ')];
+  const line = (to: TextBuffer, own: Uint8Array, which: Uint8Array, count: number): void => {
+    to.bytes(head);
+    to.bytes(own);
+    to.bytes(which);
+    to.number(count);
+    to.bytes(END);
+  };
+  const write = (to: TextBuffer): void => {
+    for (const { of, labels: own } of all) {
+      line(to, own, up, of.ups);
+      line(to, own, down, of.downs);
+    }
+  };
+  return { name, type: "counter", help: "How often it went down, and came back.", write };
 }
 
 function* overrides(all: readonly Labelled[]): Generator<Family> {
-  const [info, since] = ["director_server_override_info", "director_server_override_since_timestamp_seconds"];
-  let infoLines = "";
-  let sinceLines = "";
-  for (const { of, labels: own } of all)
-    for (const { kind, since: at } of of.overrides) {
-      infoLines += `${info}{${own},kind="${kind}"} 1\n`;
-      if (at !== undefined) sinceLines += `${since}{${own},kind="${kind}"} ${at / 1000}\n`;
-    }
   const what = "Somebody's word holds it off the file's weight (disabled, weight, drained, state-lost)";
-  yield { name: info, type: "gauge", help: `${what}: 1.`, samples: infoLines };
-  yield { name: since, type: "gauge", help: `${what}: since when.`, samples: sinceLines };
+  const each = (name: string, help: string, value: (since: number) => number): Family => ({
+    name,
+    type: "gauge",
+    help,
+    write(to) {
+      for (const { of, labels: own } of all)
+        for (const { kind, since } of of.overrides) {
+          to.text(`${name}{`);
+          to.bytes(own);
+          to.text(`,kind="${kind}"} ${value(since)}\n`);
+        }
+    },
+  });
+  yield each("director_server_override_info", `${what}: 1.`, () => 1);
+  yield each("director_server_override_since_timestamp_seconds", `${what}: since when.`, (since) => since / 1000);
 }
 
-function infos(services: readonly ServiceMetrics[]): Family {
+function infos(all: readonly Labelled[]): Family {
   const name = "director_server_info";
-  let samples = "";
-  for (const service of services)
-    for (const { name: server, address, forward, protocol } of service.servers)
-      samples += `${name}{${labels({ service: service.name, server, address, forward, protocol })}} 1\n`;
-  return { name, type: "gauge", help: "Where it is and how packets get there: 1.", samples };
+  const head = bytes(`${name}{`);
+  const write = (to: TextBuffer): void => {
+    for (const { of, labels: own } of all) {
+      const { address, forward, protocol } = of;
+      to.bytes(head);
+      to.bytes(own);
+      to.text(`,${labels({ address, forward, protocol })}} 1\n`);
+    }
+  };
+  return { name, type: "gauge", help: "Where it is and how packets get there: 1.", write };
 }

@@ -11,7 +11,14 @@ export function* serviceFamilies(services: readonly ServiceMetrics[]): Generator
     type: Family["type"],
     help: string,
     lines: (of: ServiceMetrics, own: string) => string,
-  ): Family => ({ name, type, help, samples: all.map(({ of, labels: own }) => lines(of, own)).join("") });
+  ): Family => ({
+    name,
+    type,
+    help,
+    write(to) {
+      for (const { of, labels: own } of all) to.text(lines(of, own));
+    },
+  });
   const gauge = (name: string, help: string, value: (of: ServiceMetrics) => number | boolean | undefined): Family =>
     each(name, "gauge", help, (of, own) => {
       const known = value(of);
