@@ -17,14 +17,29 @@ import type { ReloadOptions } from "./reload.ts";
 import type { StatusOptions } from "./status.ts";
 import { VERSION } from "./version.ts";
 
-/** The command line; returns the exit code. Each command is loaded when it is called: `status` needs neither the parser of the file nor the
- *  probes. */
+/** The command line; returns the exit code. */
 export async function runCommandLine(
   argv: readonly string[],
   surroundings: Surroundings = { out: processOutput(), env: process.env },
 ): Promise<number> {
-  const { out } = surroundings;
   let exit = 0;
+  const program = commandProgram(surroundings, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return failure(error, surroundings.out);
+  }
+}
+
+/** All that can be called, with its words; the manual page is made of it. Each command is loaded when it is called: `status` needs neither the
+ *  parser of the file nor the probes.
+ *  @param ended gets the exit code of the command that was parsed */
+export function commandProgram(surroundings: Surroundings, ended: (exit: number) => void): Command {
+  const { out } = surroundings;
   const line: CommandLine = {
     program: described(out),
     surroundings,
@@ -32,25 +47,17 @@ export async function runCommandLine(
       (action) =>
       async (...args) => {
         out.endWithoutReader();
-        exit = await action(...args);
+        ended(await action(...args));
       },
     contextOf: (command) => createContext(surroundings, command.optsWithGlobals<GlobalOptions>()),
   };
-  daemonCommand(line, (code) => {
-    exit = code;
-  });
+  daemonCommand(line, ended);
   seeing(line);
   serverCommands(line);
   drainCommands(line);
   configCommands(line);
   importCommands(line);
-  try {
-    await line.program.parseAsync(argv, { from: "user" });
-    return exit;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return failure(error, out);
-  }
+  return line.program;
 }
 
 function described(out: Output): Command {
