@@ -10,8 +10,10 @@ import { type Listening, listenTcp, listenUnix } from "../control/server.ts";
 import type { ReloadReply, StatusReply } from "../control/shapes.ts";
 import { additionsFor } from "../director/added.ts";
 import { createDirector } from "../director/director.ts";
+import { createFolding } from "../director/event-folding.ts";
 import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/events.ts";
 import { problemsOf } from "../director/problems.ts";
+import { remindHourly } from "../director/reminder.ts";
 import { freezeStatus, isServiceUp, type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
 import { createHooks } from "../hooks/hooks.ts";
 import { scriptEnvironment } from "../hooks/script.ts";
@@ -77,7 +79,8 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   const history = eventFile<DirectorEvent>(join(initial.state.directory, "events.ndjson"), (problem) =>
     log.warn(problem),
   );
-  const events = createEventLog(() => Date.now() as EpochMs, await history.load(KEPT_EVENTS));
+  const folding = createFolding(systemClock);
+  const events = createEventLog(() => Date.now() as EpochMs, await history.load(KEPT_EVENTS), folding.fold);
   events.follow(history.append);
   events.follow((event) => logEvent(log, event));
   const hooks = createHooks({
@@ -90,7 +93,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     log: (severity, message, fields) => log[severity === "warning" ? "warn" : severity](fields, message),
   });
   hooks.use(initial.hooks);
-  events.follow(hooks.offer);
+  events.each(hooks.offer);
   const notifier = createNotifier(process.env, (problem) => log.warn(problem));
   const startedAt = Date.now();
   let loadedAt = startedAt;
@@ -114,7 +117,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   const table = inMemory ? memory() : ipvsadmTable(ipvsadm);
   // Counting costs little, and nothing where nobody can ask for the numbers.
   const tallies = initial.http && createTallies(systemClock, () => director.config(), table);
-  if (tallies) events.follow(tallies.onEvent);
+  if (tallies) events.each(tallies.onEvent);
   const onProbe = probeListener(log, tallies);
 
   const director = createDirector({
@@ -323,13 +326,20 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     await notifier.ready();
   }
 
+  const endReminding = remindHourly(
+    systemClock,
+    () => director.reconciler().desired,
+    ({ message, ...counts }) => log.warn(counts, message),
+  );
   const signal = await signals.stop;
+  endReminding();
   log.info(`${signal}: stopping; the table stays as it is`);
   await notifier.stopping();
   for (const door of doors) await door.close();
   await director.stop();
   tallies?.stop();
   await hooks.stop();
+  folding.flush();
   await history.flush();
   up.remove();
   log.info("stopped");

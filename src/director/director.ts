@@ -288,7 +288,7 @@ export function createDirector(options: DirectorOptions) {
     const { desired: decided } = reconciler.view();
     if (decided) for (const event of serviceWords(told, decided)) record(event);
     told = decided;
-    for (const event of writeWords(report, reconciler.view(), config)) record(event);
+    for (const event of writeWords(report, reconciler.view(), config, (s) => intents.of(s))) record(event);
     beside?.passed();
     const now = clock.now();
     if (lastBeatAt === undefined || mono - lastBeatAt >= BEAT_EVERY_MS) {

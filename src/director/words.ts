@@ -14,18 +14,25 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
+import type { ServiceIntent } from "../policy/moves.ts";
 import type { NewEvent } from "./events.ts";
 import type { PassReport, ReconcilerView } from "./reconcile.ts";
 import type { DriftVerdict } from "./repairs.ts";
+import { whoSaid } from "./who-said.ts";
 
 /** More changes than this in one pass become one line with counts. */
 const MOST_LINES = 20;
 
 /** What a pass did, worded for the log and the event stream: weights with the rule behind them, drift with the command that should have been used. */
-export function writeWords(report: PassReport, view: ReconcilerView, config: Config): readonly NewEvent[] {
+export function writeWords(
+  report: PassReport,
+  view: ReconcilerView,
+  config: Config,
+  intentOf: (service: Service) => ServiceIntent,
+): readonly NewEvent[] {
   const find = finder(config);
   const events: NewEvent[] = [];
-  const written = report.written.map((change) => changed(change, find, view));
+  const written = report.written.map((change) => changed(change, find, view, intentOf));
   if (written.length <= MOST_LINES) events.push(...written);
   else events.push(summary(written));
   for (const [item, verdict] of report.drift) events.push(drifted(item, verdict, find));
@@ -68,13 +75,20 @@ function finder(config: Config): Find {
   };
 }
 
-function changed(change: IpvsChange, find: Find, view: ReconcilerView): NewEvent {
+function changed(
+  change: IpvsChange,
+  find: Find,
+  view: ReconcilerView,
+  intentOf: (service: Service) => ServiceIntent,
+): NewEvent {
   const destination = destinationOf(change);
   const { service, server } = find(change.service, destination);
   const decision = service && server ? view.desired?.services.get(service.key)?.servers.get(server.key) : undefined;
   const where = `${service?.name ?? change.service}${destination === undefined ? "" : ` ${server?.name ?? destination}`}`;
+  const actor = decision && whoSaid(server!, decision.rule, intentOf(service!));
+  const by = actor === undefined ? "" : ` by ${actor}`;
   const because = decision
-    ? ` (${decision.rule}${decision.verdict.kind === "down" ? `: ${decision.verdict.reason}` : ""})`
+    ? ` (${decision.rule}${by}${decision.verdict.kind === "down" ? `: ${decision.verdict.reason}` : ""})`
     : "";
   const base = {
     kind: "weight",
@@ -83,6 +97,7 @@ function changed(change: IpvsChange, find: Find, view: ReconcilerView): NewEvent
     ...(server ? { server: server.name } : {}),
     ...(destination === undefined ? {} : { address: server?.key ?? destination }),
     ...(decision ? { reason: decision.rule } : {}),
+    ...(actor === undefined ? {} : { actor }),
   };
   switch (change.op) {
     case "add-service":
@@ -124,6 +139,7 @@ function summary(written: readonly NewEvent[]): NewEvent {
     kind: "weight",
     severity: "info",
     message: `${written.length} changes written in one pass: ${counts.join(", ")}`,
+    count: written.length,
   };
 }
 
