@@ -78,6 +78,7 @@ function measureService(service: Service, input: StatusInput, counted: Counted):
   });
   return {
     name: service.name,
+    identity: service,
     servers,
     decided: decision && {
       up: decision.quorum.held && serves,

@@ -65,6 +65,8 @@ export interface CommandMetrics {
 
 export interface ServiceMetrics {
   readonly name: string;
+  /** The same object as long as names, addresses and order of its servers are the same: whoever makes texts of them may keep these with it. */
+  readonly identity: object;
   readonly servers: readonly ServerMetrics[];
   /** undefined: nothing was decided yet. */
   readonly decided: ServiceDecided | undefined;

@@ -3,18 +3,37 @@ import { labels } from "./exposition.ts";
 import type { Family } from "./metrics.ts";
 import type { TextBuffer } from "./text-buffer.ts";
 
-/** Labels are the same for every metric of a server: made once. */
-interface Labelled {
-  readonly of: ServerMetrics;
+interface Labels {
   /** `service="web",server="a"`. */
   readonly labels: Uint8Array;
+  /** What info says beyond that, to the end of its line. */
+  readonly info: Uint8Array;
+}
+
+interface Labelled extends Labels {
+  readonly of: ServerMetrics;
+}
+
+/** Labels are the same in every metric, and in every answer until the next reload: made once. */
+const known = new WeakMap<object, readonly Labels[]>();
+
+function labelsOf({ name, identity, servers }: ServiceMetrics): readonly Labels[] {
+  const present = known.get(identity);
+  if (present) return present;
+  const service = labels({ service: name });
+  const made = servers.map(({ name: server, address, forward, protocol }) => ({
+    labels: bytes(`${service},${labels({ server })}`),
+    info: bytes(`,${labels({ address, forward, protocol })}} 1\n`),
+  }));
+  known.set(identity, made);
+  return made;
 }
 
 export function* serverFamilies(services: readonly ServiceMetrics[]): Generator<Family> {
   const all: Labelled[] = [];
-  for (const { name, servers } of services) {
-    const service = labels({ service: name });
-    for (const of of servers) all.push({ of, labels: bytes(`${service},${labels({ server: of.name })}`) });
+  for (const service of services) {
+    const own = labelsOf(service);
+    for (const [i, of] of service.servers.entries()) all.push({ of, labels: own[i]!.labels, info: own[i]!.info });
   }
   const gauge = (name: string, help: string, value: (of: ServerMetrics) => number | undefined): Family =>
     plain(all, name, "gauge", help, value);
@@ -72,12 +91,12 @@ function plain(
     help,
     write(to) {
       for (const each of all) {
-        const known = value(each.of);
-        if (known === undefined) continue;
+        const measured = value(each.of);
+        if (measured === undefined) continue;
         to.bytes(head);
         to.bytes(each.labels);
         to.bytes(CLOSE);
-        to.number(known);
+        to.number(measured);
         to.bytes(END);
       }
     },
@@ -156,11 +175,10 @@ function infos(all: readonly Labelled[]): Family {
   const name = "director_server_info";
   const head = bytes(`${name}{`);
   const write = (to: TextBuffer): void => {
-    for (const { of, labels: own } of all) {
-      const { address, forward, protocol } = of;
+    for (const { labels: own, info } of all) {
       to.bytes(head);
       to.bytes(own);
-      to.text(`,${labels({ address, forward, protocol })}} 1\n`);
+      to.bytes(info);
     }
   };
   return { name, type: "gauge", help: "Where it is and how packets get there: 1.", write };
