@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "type runtime",
     "type control/shapes.ts",
   ],
-  control: ["model", "policy", "director", "state/intent.ts", "type runtime"],
+  control: ["model", "type ipvs", "policy", "director", "state/intent.ts", "type runtime"],
   // Told of events, and of nothing else: they know neither the director nor the table.
   hooks: ["model", "runtime", "type director/events.ts", "type control/shapes.ts"],
   // What it collects is plain data; what it makes of that is pure, see below.
@@ -52,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "import",
     "model",
+    "type ipvs",
     "config",
     "policy",
     "kernel",

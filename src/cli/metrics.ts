@@ -2,12 +2,12 @@ import { setImmediate } from "node:timers/promises";
 import type { ApiReply } from "../control/http.ts";
 import type { HookStatus } from "../control/shapes.ts";
 import { type CheckTallies, createCheckTallies } from "../director/check-tallies.ts";
-import { createConnectionCounts } from "../director/connection-counts.ts";
 import type { Director } from "../director/director.ts";
 import { createEventTallies } from "../director/event-tallies.ts";
 import type { DirectorEvent } from "../director/events.ts";
 import { intentHash } from "../director/intent-hash.ts";
 import { measureDrains, measureServices, measureTable } from "../director/measure.ts";
+import { onDemand } from "../director/on-demand.ts";
 import type { StatusInput } from "../director/status.ts";
 import type { IpvsadmOptions } from "../kernel/ipvsadm.ts";
 import type { KernelTable } from "../kernel/kernel-table.ts";
@@ -42,6 +42,8 @@ export interface Measured {
   readonly lastReloadOk: () => boolean;
 }
 
+const COUNTERS = { everyMs: 5_000, patienceMs: 2_000, oldestMs: 60_000 };
+
 /** @param config the one in force
  *  @param table asked for connections, when somebody asks us */
 export function createTallies(clock: Clock, config: () => Config, table: Pick<KernelTable, "stats">): Tallies {
@@ -50,13 +52,13 @@ export function createTallies(clock: Clock, config: () => Config, table: Pick<Ke
   const results = { ok: 0, refused: 0, failed: 0 };
   const duration = createHistogram(COMMAND_BOUNDS);
   const stopping = new AbortController();
-  const connections = createConnectionCounts(clock, () => table.stats(stopping.signal));
+  const connections = onDemand(clock, COUNTERS, () => table.stats(stopping.signal));
   const process = processNumbers(clock);
   /** Bytes of the next answer, by those of the last. */
   let size: number | undefined;
 
   async function measure(of: Measured): Promise<Metrics> {
-    const stats = await connections.now();
+    const stats = await connections();
     const input = of.statusInput();
     const { director } = of;
     events.keep(director.config());

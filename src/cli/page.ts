@@ -52,11 +52,11 @@ export function statusPage(clock: Clock, context: HandlerContext, onError: (erro
   }
 
   async function rates(): Promise<ReadonlyMap<string, number>> {
-    const seen = await director.rates();
+    const seen = (await context.rates()) ?? new Map();
     const known = new Map<string, number>();
     for (const service of director.config().services)
       for (const entry of entriesOf(service)) {
-        const rate = seen.get(entry);
+        const rate = seen.get(entry)?.perSecond;
         if (rate !== undefined) known.set(service.name, (known.get(service.name) ?? 0) + rate);
       }
     return known;

@@ -12,11 +12,13 @@ import { additionsFor } from "../director/added.ts";
 import { createDirector } from "../director/director.ts";
 import { createFolding } from "../director/event-folding.ts";
 import { createEventLog, type DirectorEvent, KEPT_EVENTS } from "../director/events.ts";
+import { onDemand } from "../director/on-demand.ts";
 import { problemsOf } from "../director/problems.ts";
 import { remindHourly } from "../director/reminder.ts";
 import { freezeStatus, isServiceUp, type StatusInput, serviceStatus, tableStatus } from "../director/status.ts";
 import { createHooks } from "../hooks/hooks.ts";
 import { scriptEnvironment } from "../hooks/script.ts";
+import type { Rates } from "../ipvs/table.ts";
 import { ipInterfaces, memoryInterfaces } from "../kernel/interfaces.ts";
 import { ipvsadmSettings, memorySettings } from "../kernel/ipvs-settings.ts";
 import { type IpvsadmOptions, ipvsadmTable } from "../kernel/ipvsadm.ts";
@@ -47,6 +49,9 @@ import { probeListener } from "./probe-listener.ts";
 import { VERSION } from "./version.ts";
 
 const EX_CONFIG = 78;
+
+/** The kernel's estimator moves every 2 seconds. Who looks at the status while ipvsadm hangs wants to see just that, and soon. */
+const RATES = { everyMs: 1_900, patienceMs: 500, oldestMs: 10_000 };
 
 type ReloadRefusal = { readonly kind: "invalid" | "removes"; readonly problems: readonly string[] };
 
@@ -143,7 +148,9 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     ...(onProbe === undefined ? {} : { onProbe }),
   });
 
-  function statusInput(): StatusInput {
+  const rates = onDemand(systemClock, RATES, () => director.rates());
+
+  function statusInput(seen?: Rates): StatusInput {
     const now = systemClock.now();
     return {
       now,
@@ -153,11 +160,13 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
       record: director.record,
       unproven: director.unprovenOf,
       freezes: inForce(director.intent(), now.epoch),
+      added: director.intent().added,
+      rates: seen,
     };
   }
 
-  function status(): StatusReply {
-    const input = statusInput();
+  function status(seen?: Rates): StatusReply {
+    const input = statusInput(seen);
     const problem = director.intents().problem();
     const reply = {
       version: VERSION,
@@ -273,7 +282,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     needRestart: (next) => needRestart(initial, next),
     plan: director.plan,
   });
-  const context: HandlerContext = { director, status, statusInput, reload, plan };
+  const context: HandlerContext = { director, status, statusInput, rates, reload, plan };
   const page = initial.http && statusPage(systemClock, context, (error) => log.error(error, "the status page"));
   const doors: Listening[] = [];
   const signals = catchSignals();

@@ -3,6 +3,7 @@ import type { Director } from "../director/director.ts";
 import { entriesOf } from "../director/places.ts";
 import { settleLines } from "../director/settle.ts";
 import { explain, type StatusInput } from "../director/status.ts";
+import type { Rates } from "../ipvs/table.ts";
 import type { Result } from "../model/result.ts";
 import type { EpochMs } from "../model/time.ts";
 import { intentSchema } from "../state/intent.ts";
@@ -15,7 +16,10 @@ import type { ReloadReply, SettleReply, StatusReply } from "./shapes.ts";
 /** What the handlers need besides the director. */
 export interface HandlerContext {
   readonly director: Director;
-  status(): StatusReply;
+  /** @param rates as they are now; without them the status has none */
+  status(rates?: Rates): StatusReply;
+  /** New connections a second; undefined: they cannot be had. */
+  rates(): Promise<Rates | undefined>;
   statusInput(): StatusInput;
   readonly plan: Planner;
   /** Reads the file anew. `problems` as FILE:LINE:COL lines. */
@@ -31,7 +35,7 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
     if (version !== "v1") return problem(404, `no such path; the interface is below /v1`);
     switch (resource) {
       case "status":
-        return request.method === "GET" ? json(context.status()) : wrongMethod("GET");
+        return request.method === "GET" ? status(context, request) : wrongMethod("GET");
       case "services":
         return services(context, request, rest);
       case "reload":
@@ -57,6 +61,10 @@ export function apiHandler(context: HandlerContext): (request: ApiRequest) => Pr
         );
     }
   };
+}
+
+async function status({ status: current, rates }: HandlerContext, { query }: ApiRequest): Promise<ApiReply> {
+  return json(current(query.get("rates") === "1" ? await rates() : undefined));
 }
 
 const reason = z.string().max(1_000).optional();

@@ -108,6 +108,8 @@ export interface ServiceStatus {
         readonly active: number | undefined;
       }
     | undefined;
+  /** Likewise of the whole service. */
+  readonly connectionsPerSecond: number | undefined;
   /** Until when nothing is written for it. */
   readonly frozen: FreezeStatus | undefined;
   /** Labels of the checks that have passed on no server since the reload that brought them. */
@@ -143,6 +145,10 @@ export interface ServerStatus {
   /** Open connections over all frontends; undefined: not in the table. */
   readonly active: number | undefined;
   readonly inactive: number | undefined;
+  /** New connections a second over all frontends; undefined: not asked for (`?rates=1`), or not known. */
+  readonly connectionsPerSecond: number | undefined;
+  /** A drain brought it in; the file does not have it. */
+  readonly added: boolean;
   readonly disabled:
     | {
         readonly by: string;

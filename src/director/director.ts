@@ -538,7 +538,7 @@ export function createDirector(options: DirectorOptions) {
     rates: (): Promise<Rates> => kernel.rates(stopping.signal).catch(() => new Map()),
     /** New connections a second, while somebody drains; undefined: not known. */
     rateOf: (service: Service | undefined): number | undefined => {
-      const known = service?.frontends.map((f) => reconciler.view().rates?.get(serviceKey(f))) ?? [];
+      const known = service?.frontends.map((f) => reconciler.view().rates?.get(serviceKey(f))?.perSecond) ?? [];
       return known.every((r) => r === undefined) ? undefined : known.reduce<number>((sum, r) => sum + (r ?? 0), 0);
     },
 

@@ -42,7 +42,7 @@ export function drainPlan(
 ): DrainPlan {
   const { service, intent } = context;
   const plan = plannedSteps(drain, context);
-  const known = entriesOf(service).map((key) => rates.get(key));
+  const known = entriesOf(service).map((key) => rates.get(key)?.perSecond);
   const rate = known.every((r) => r === undefined) ? undefined : known.reduce<number>((sum, r) => sum + (r ?? 0), 0);
   const longest = Math.max(...plan.map((step) => step.cycle));
   const warnings: string[] = [];

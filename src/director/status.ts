@@ -2,6 +2,7 @@ import type { DrainStatus, ExplainReply, ServerStatus, ServiceStatus, StatusRepl
 import { reportWords } from "../health/reported.ts";
 import type { ServerVerdict } from "../health/server.ts";
 import { ruleLine } from "../ipvs/rules.ts";
+import type { Rates } from "../ipvs/table.ts";
 import { formatEndpoint } from "../model/address.ts";
 import { type PortRun, portRuns } from "../model/port-runs.ts";
 import {
@@ -16,12 +17,14 @@ import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../mod
 import { type Desired, GIVES_ZERO, type ServiceDecision } from "../policy/desired.ts";
 import { askedShare, type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
 import { type Freeze, freezeOf } from "../policy/freeze.ts";
+import type { AddedServer } from "../policy/intent.ts";
 import { ideal, type ServiceIntent } from "../policy/moves.ts";
 import { cycleOf, scaled } from "../policy/shares.ts";
 import type { CheckRecord } from "../probe/engine.ts";
 import { describe, percent } from "./drain-words.ts";
 import { givenShare } from "./given.ts";
 import { tooFast } from "./pace-warnings.ts";
+import { entriesOf } from "./places.ts";
 import type { ReconcilerView } from "./reconcile.ts";
 
 export interface StatusInput {
@@ -33,6 +36,9 @@ export interface StatusInput {
   readonly unproven: (service: Service) => ReadonlySet<string>;
   /** Those in force. */
   readonly freezes: readonly Freeze[];
+  readonly added: readonly AddedServer[];
+  /** undefined: nobody asked for them. */
+  readonly rates?: Rates | undefined;
 }
 
 /** Monotonic to wall-clock time, for showing. */
@@ -64,6 +70,7 @@ export function serviceStatus(service: Service, input: StatusInput): ServiceStat
     quorum,
     failOpen: decision?.failOpen ?? false,
     sorryServer: sorryStatus(service, decision?.sorry, input.reconciler),
+    connectionsPerSecond: rateOf(service, input.rates),
     frozen: freeze && freezeStatus(freeze),
     unproven: unprovenLabels(service, input.unproven(service)),
     servers,
@@ -119,6 +126,7 @@ function serverStatus(service: Service, server: RealServer, input: StatusInput):
   const decision = input.reconciler.desired?.services.get(service.key)?.servers.get(server.key);
   const said = input.intentOf(service).servers.get(server.key);
   const places = kernelPlaces(service, server, input.reconciler);
+  const entries = input.added.length === 0 ? [] : entriesOf(service);
   const verdict = decision?.verdict;
   return {
     name: server.name,
@@ -134,6 +142,8 @@ function serverStatus(service: Service, server: RealServer, input: StatusInput):
     takenOut: decision?.takenOut,
     active: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.active, 0),
     inactive: places.length === 0 ? undefined : places.reduce((sum, p) => sum + p.inactive, 0),
+    connectionsPerSecond: rateOf(service, input.rates, server),
+    added: input.added.some((a) => a.server === server.key && a.services.some((key) => entries.includes(key))),
     disabled: said?.disabled,
     override: said?.weight?.configured === server.weight ? { ...said.weight, weight: said.weight.value } : undefined,
     checks: server.checks.map((spec) => {
@@ -163,6 +173,19 @@ function kernelPlaces(service: Service, server: RealServer, view: ReconcilerView
     const seen = view.glance.get(serviceKey(frontend))?.destinations.get(key);
     return seen ? [seen] : [];
   });
+}
+
+/** New connections a second over all frontends: of the service, or of one of its servers. */
+function rateOf(service: Service, rates: Rates | undefined, server?: RealServer): number | undefined {
+  let sum: number | undefined;
+  for (const frontend of rates === undefined ? [] : service.frontends) {
+    const seen = rates?.get(serviceKey(frontend));
+    const rate = server
+      ? seen?.servers.get(destinationKey(server.address, destinationPort(frontend, server.port)))
+      : seen?.perSecond;
+    if (rate !== undefined && Number.isFinite(rate)) sum = (sum ?? 0) + rate;
+  }
+  return sum === undefined ? undefined : Math.round(sum * 10) / 10;
 }
 
 /** Open connections of the olds of a drain; undefined while the table has not been read. */

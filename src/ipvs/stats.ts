@@ -6,7 +6,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
-import type { IpvsTable, Rates, Stats, Templates, Thresholds } from "./table.ts";
+import type { IpvsTable, Rates, ServiceRate, Stats, Templates, Thresholds } from "./table.ts";
 import { addressFrontend, markFrontend, readCount, readEndpoint, type Words, wordsOf } from "./words.ts";
 
 /** Reads the output of `ipvsadm -Ln --stats --exact`. What cannot be read is left out: counters decide nothing but idleness. */
@@ -42,10 +42,15 @@ export function withThresholds(table: IpvsTable, thresholds: Thresholds): IpvsTa
   return full;
 }
 
-/** Reads the output of `ipvsadm -Ln --rate`: new connections a second of each service, over the last seconds. */
+/** Reads the output of `ipvsadm -Ln --rate`: new connections a second of each service and its servers, over the last seconds. */
 export function parseRates(text: string): Rates {
-  const rates = new Map<ServiceKey, number>();
-  for (const { service, numbers } of blocksIn(text)) if (numbers[0] !== undefined) rates.set(service, numbers[0]);
+  const rates = new Map<ServiceKey, ServiceRate>();
+  for (const { service, numbers, destinations } of blocksIn(text)) {
+    if (numbers[0] === undefined) continue;
+    const servers = new Map<DestinationKey, number>();
+    for (const [key, [perSecond]] of destinations) if (perSecond !== undefined) servers.set(key, perSecond);
+    rates.set(service, { perSecond: numbers[0], servers });
+  }
   return rates;
 }
 

@@ -68,8 +68,13 @@ export type Templates = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, numb
 /** The destinations that have limits on their connections. (A lower one without an upper does nothing; the kernel keeps what others gave it.) */
 export type Thresholds = ReadonlyMap<ServiceKey, ReadonlyMap<DestinationKey, ConnectionLimits>>;
 
-/** New connections a second of each service, as the kernel's estimator has them. */
-export type Rates = ReadonlyMap<ServiceKey, number>;
+/** New connections a second, as the kernel's estimator has them. */
+export interface ServiceRate {
+  readonly perSecond: number;
+  readonly servers: ReadonlyMap<DestinationKey, number>;
+}
+
+export type Rates = ReadonlyMap<ServiceKey, ServiceRate>;
 
 /** One step towards the wanted table. Each carries all there is to say: `ipvsadm -e` and `-E` replace everything they do not restate. */
 export type IpvsChange =

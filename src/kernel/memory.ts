@@ -9,6 +9,7 @@ import type {
   IpvsChange,
   IpvsTable,
   ServiceEntry,
+  ServiceRate,
   Stats,
 } from "../ipvs/table.ts";
 import { type ConnectionLimits, type DestinationKey, destinationKey, type ServiceKey } from "../model/service.ts";
@@ -35,7 +36,7 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
   let table = initial;
   const schedulers = new Map<ServiceKey, { readonly name: string; readonly scheduler: Scheduler }>();
   const traffic = new Map<ServiceKey, Map<DestinationKey, Traffic>>();
-  let asked: { readonly at: number; readonly totals: ReadonlyMap<ServiceKey, number> } = { at: 0, totals: new Map() };
+  let asked: { readonly at: number; readonly counters: Stats } = { at: 0, counters: new Map() };
   for (const [service, entry] of table) schedulerOf(service, entry);
 
   /** A service keeps its scheduler, and the scheduler its place, until an edit names another. */
@@ -110,13 +111,10 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
     async rates(signal) {
       signal.throwIfAborted();
       const now = clock.now().mono;
-      const totals = totalsOf(table, traffic);
-      const seconds = (now - asked.at) / 1000;
-      const rates = [...totals].map(
-        ([service, count]) => [service, (count - (asked.totals.get(service) ?? count)) / seconds] as const,
-      );
-      asked = { at: now, totals };
-      return new Map(rates);
+      const before = asked;
+      const seconds = (now - before.at) / 1000;
+      asked = { at: now, counters: countersOf(table, traffic) };
+      return new Map([...asked.counters].map(([key, own]) => [key, rateOf(own, before.counters.get(key), seconds)]));
     },
     async apply(changes, signal): Promise<ApplyReport> {
       signal.throwIfAborted();
@@ -148,11 +146,17 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
   };
 }
 
-/** Connections that each service has had. */
-function totalsOf(table: IpvsTable, traffic: AllTraffic): ReadonlyMap<ServiceKey, number> {
-  const sum = (service: ServiceKey): number =>
-    [...(traffic.get(service)?.values() ?? [])].reduce((total, { connections }) => total + connections, 0);
-  return new Map([...table.keys()].map((service) => [service, sum(service)]));
+type Counters = ReadonlyMap<DestinationKey, DestinationStats>;
+
+function rateOf(now: Counters, before: Counters | undefined, seconds: number): ServiceRate {
+  let sum = 0;
+  const servers = new Map<DestinationKey, number>();
+  for (const [key, { connections }] of now) {
+    const more = connections - (before === undefined ? connections : (before.get(key)?.connections ?? 0));
+    servers.set(key, Math.max(0, more) / seconds);
+    sum += Math.max(0, more);
+  }
+  return { perSecond: sum / seconds, servers };
 }
 
 interface Traffic {

@@ -35,7 +35,7 @@ const context = (web: Service, drains: readonly Drain[] = [], down: readonly str
   now: at(0),
   storable: true,
 });
-const RATES = new Map([["tcp:192.0.2.10:80" as ServiceKey, 12]]);
+const RATES = new Map([["tcp:192.0.2.10:80" as ServiceKey, { perSecond: 12, servers: new Map() }]]);
 const KERNEL: Readonly<Record<string, number>> = {
   conn_reuse_mode: 1,
   expire_nodest_conn: 0,

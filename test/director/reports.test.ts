@@ -23,6 +23,7 @@ function statusInput({ director }: Daemon, machine: World): StatusInput {
     record: director.record,
     unproven: director.unprovenOf,
     freezes: [],
+    added: [],
   };
 }
 
