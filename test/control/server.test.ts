@@ -222,6 +222,68 @@ describe("the door over TCP", () => {
       assert.equal((await ask(where, { headers: { host } })).status, 403, host);
   });
 
+  test("answers its own page, which a browser says it came from, and no other site's", async (t) => {
+    const where = await tcp(t, ["lb.example.com"]);
+    const from = (host: string, origin: string) => ask(where, { headers: { host, origin } });
+    for (const origin of ["http://lb.example.com:9180", "https://lb.example.com:9180"])
+      assert.equal((await from("lb.example.com:9180", origin)).status, 200, origin);
+    for (const origin of [
+      "null",
+      "http://lb.example.com",
+      "http://evil.example",
+      "http://lb.example.com:9180.evil.example",
+    ])
+      assert.equal((await from("lb.example.com:9180", origin)).status, 403, origin);
+    assert.equal((await from("evil.example", "http://evil.example")).status, 403);
+  });
+
+  /** Resolves when the other side has closed the connection. */
+  function idle(where: { host: string; port: number }, first = ""): { socket: Socket; closed: Promise<number> } {
+    const began = performance.now();
+    const socket = connect(where);
+    socket.on("error", () => {});
+    socket.resume();
+    if (first !== "") socket.write(first);
+    const closed = new Promise<number>((resolve) => socket.on("close", () => resolve(performance.now() - began)));
+    return { socket, closed };
+  }
+
+  test("64 connections at a time; the next is closed at once, until one has gone", async (t) => {
+    const where = await tcp(t);
+    const held = Array.from({ length: 64 }, () => idle(where));
+    t.after(() => {
+      for (const { socket } of held) socket.destroy();
+    });
+    await Promise.all(held.map(({ socket }) => new Promise((resolve) => socket.once("connect", resolve))));
+    await idle(where).closed;
+    await assert.rejects(ask(where, { headers: { host: "localhost" } }));
+    held[0]!.socket.destroy();
+    let answered = 0;
+    for (let i = 0; i < 200 && answered !== 200; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      answered = await ask(where, { headers: { host: "localhost" } }).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    }
+    assert.equal(answered, 200);
+  });
+
+  test("whoever has not sent its headers within 5s, or nothing at all, is let go", async (t) => {
+    const where = await tcp(t);
+    const slow = [idle(where, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "), idle(where)];
+    t.after(() => {
+      for (const { socket } of slow) socket.destroy();
+    });
+    const drip = setInterval(() => slow[0]!.socket.write("x"), 200);
+    t.after(() => clearInterval(drip));
+    // By Node's own default they would stay for up to 35s.
+    for (const { closed } of slow) {
+      const after = await closed;
+      assert.ok(after >= 4_500 && after < 20_000, `${after}`);
+    }
+  });
+
   test("a taken port is an error that names the address and the key", async (t) => {
     const where = await tcp(t);
     await assert.rejects(
