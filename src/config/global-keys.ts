@@ -77,9 +77,7 @@ export const globalKeys = {
       mode: octalMode
         .prefault(defaultText("control.mode"))
         .describe("Permission bits of the socket; connecting needs the write bit"),
-      group: text
-        .optional()
-        .describe("Group of the socket, by name or number; it must exist. Default: the process's own"),
+      group: text.optional().describe("Name of the socket's group, which must exist. Default: the process's own"),
       read_only: readOnlySocket.optional().describe("A second socket that answers GET only"),
     })
     .prefault({})

@@ -68,7 +68,16 @@ const persistence = z.strictObject({
     "A client stays with its server for this long after its last connection, 1s to 31 days",
   ),
   netmask: z
-    .union([netmask, z.strictObject({ ipv4: netmask.optional(), ipv6: netmask.optional() })], { error: NETMASK })
+    .union(
+      [
+        netmask,
+        z.strictObject({
+          ipv4: netmask.optional().describe("Of clients with IPv4, 1 to 32 bits"),
+          ipv6: netmask.optional().describe("Of clients with IPv6, 1 to 128 bits"),
+        }),
+      ],
+      { error: NETMASK },
+    )
     .optional()
     .describe("Clients that share these leading bits stay together; { ipv4: 24, ipv6: 64 } where a service has both"),
   engine: oneOf("sip").optional().describe("Keep calls together by Call-ID instead of address (udp only)"),

@@ -1,0 +1,14 @@
+import { join } from "node:path";
+import { VERSION } from "../../src/cli/version.ts";
+import { commandPage } from "./command-page.ts";
+import { configPage } from "./config-page.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** Every file that is made of the sources, with what it has to hold. */
+export function manuals(): readonly { readonly path: string; readonly text: string }[] {
+  return [
+    { path: join(root, "man/director.conf.5"), text: configPage(VERSION) },
+    { path: join(root, "man/director.1"), text: commandPage() },
+  ];
+}
