@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { ProbeOutcome, Prober, ProbeTarget } from "../model/probe.ts";
-import { connectOptions, REFUSED, reachedItself } from "./connector.ts";
+import { connectOptions, mayReachItself, REFUSED, reachedItself } from "./connector.ts";
 import { type Done, fromError, type Origin, timedOut } from "./outcome.ts";
 
 export const CONNECTED: ProbeOutcome = Object.freeze({ kind: "pass", detail: "connected" });
@@ -9,6 +9,7 @@ export const CONNECTED: ProbeOutcome = Object.freeze({ kind: "pass", detail: "co
 /** Connects and closes. The socket object of a probe that passed is connected again by the next: half as dear as a new one. */
 export function openConnecting(target: ProbeTarget, close: "fin" | "reset"): Prober {
   const where = connectOptions(target);
+  const doubtful = mayReachItself(target);
   let done: Done | undefined;
   let origin: Origin = "own-call";
   let socket: Socket | undefined;
@@ -31,7 +32,7 @@ export function openConnecting(target: ProbeTarget, close: "fin" | "reset"): Pro
       if (own === socket) origin = "network";
     });
     own.on("connect", () => {
-      if (own === socket) finish(reachedItself(own) ? REFUSED : CONNECTED);
+      if (own === socket) finish(doubtful && reachedItself(own) ? REFUSED : CONNECTED);
     });
     own.on("error", (error) => {
       if (own === socket) finish(fromError(error, "while connecting", origin));
