@@ -8,20 +8,28 @@ const path = require("node:path");
 const { folderOf, unpacked } = require("./setup-lab.cjs");
 
 /** It must not depend on the fonts that a machine happens to have: on a server there are none. */
-const packages = ["chromium", "fonts-dejavu-core"];
+const packages = ["chromium", "fonts-inter", "fonts-dejavu-core"];
 const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** `{ program, folder }`; `folder` is where its libraries and fonts are, undefined for one that is installed. undefined: there is none. */
+/** `{ program, libraries, fonts }`: where its libraries and fonts are, none for one that is installed. undefined: there is none that starts. */
 exports.findBrowser = function findBrowser() {
-  for (const folder of (process.env.PATH || "").split(path.delimiter)) {
-    for (const name of names) {
-      const program = path.join(folder, name);
-      if (folder !== "" && fs.existsSync(program)) return { program, folder: undefined };
+  for (const name of names) {
+    // What Ubuntu calls chromium-browser may be a script that only tells of a snap.
+    if (spawnSync(name, ["--version"], { stdio: "ignore", timeout: 20000 }).status === 0) {
+      return { program: name, libraries: [], fonts: [] };
     }
   }
   const folder = folderOf(packages, false);
   const program = path.join(folder, "usr/lib/chromium/chromium");
-  return fs.existsSync(program) ? { program, folder } : undefined;
+  if (!fs.existsSync(program)) return undefined;
+  const all = path.join(folder, "usr/lib");
+  const libraries = fs
+    .readdirSync(all)
+    .filter((name) => name.endsWith("-linux-gnu"))
+    .map((name) => path.join(all, name));
+  // PulseAudio's are found by a path that is compiled into its library.
+  const deeper = libraries.map((each) => path.join(each, "pulseaudio"));
+  return { program, libraries: libraries.concat(deeper), fonts: [path.join(folder, "usr/share/fonts")] };
 };
 
 /** Makes sure that findBrowser finds one. Where it cannot be had, says so: the tests that need it are then skipped. */

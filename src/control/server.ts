@@ -18,6 +18,8 @@ interface Door {
   readonly readOnly: boolean;
   /** Whether this Host header is one of ours: browsers on other sites are not. */
   readonly hostAllowed: (host: string) => boolean;
+  /** Whether a page that came from here may ask: browsers say where even their own page's scripts are loaded from. */
+  readonly ownPages: boolean;
 }
 
 /** Commands and reading, or reading alone, over a unix socket. A stale socket file is replaced; a living daemon's never.
@@ -37,7 +39,7 @@ export async function listenUnix(
   const gid = group === undefined ? undefined : groupId(group);
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   removeStale(path);
-  const server = serverFor({ handler, readOnly, hostAllowed: (host) => host === "director" });
+  const server = serverFor({ handler, readOnly, hostAllowed: (host) => host === "director", ownPages: false });
   // Nobody may connect before owner and mode are set.
   const umask = process.umask(0o177);
   try {
@@ -68,7 +70,7 @@ export async function listenTcp(endpoint: Endpoint, hosts: readonly string[], ha
       .toLowerCase();
     return isIP(name) !== 0 || name === "localhost" || hosts.includes(name);
   };
-  const server = serverFor({ handler, readOnly: true, hostAllowed });
+  const server = serverFor({ handler, readOnly: true, hostAllowed, ownPages: true });
   try {
     await listening(server, () => server.listen(endpoint.port, endpoint.address.text));
   } catch (cause) {
@@ -103,9 +105,11 @@ async function answer(door: Door, request: IncomingMessage, response: ServerResp
 
 /** What must not even be looked at: other sites' browsers, and commands where only reading is allowed. */
 function refusal(door: Door, request: IncomingMessage): ApiReply | undefined {
-  if (request.headers.origin !== undefined)
-    return problem(403, "requests with an Origin header are refused: no web page commands director");
   const host = request.headers.host ?? "";
+  const { origin } = request.headers;
+  const own = door.ownPages && (origin === `http://${host}` || origin === `https://${host}`);
+  if (origin !== undefined && !own)
+    return problem(403, "requests with an Origin header are refused: no web page commands director");
   if (!door.hostAllowed(host))
     return problem(403, `Host "${host}" is not one of ours (over the unix socket it is "director"; see http.hosts)`);
   if (door.readOnly && request.method !== "GET" && request.method !== "HEAD")
