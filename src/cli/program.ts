@@ -1,6 +1,7 @@
 import { type Argument, Command, CommanderError, Option } from "commander";
 import { systemClock } from "../runtime/clock.ts";
 import type { AdminOptions } from "./admin.ts";
+import type { CheckOptions } from "./check.ts";
 import { type CommandLine, REASON } from "./command-line.ts";
 import type { ConfigOptions } from "./config.ts";
 import { createContext, type GlobalOptions, type Surroundings } from "./context.ts";
@@ -17,6 +18,9 @@ import type { ReloadOptions } from "./reload.ts";
 import type { StatusOptions } from "./status.ts";
 import { VERSION } from "./version.ts";
 
+/** What monitoring plugins say of whatever keeps them from an answer, wrong usage too; 2 would be CRITICAL. */
+const UNKNOWN = 3;
+
 /** The command line; returns the exit code. */
 export async function runCommandLine(
   argv: readonly string[],
@@ -30,7 +34,7 @@ export async function runCommandLine(
     await program.parseAsync(argv, { from: "user" });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return error.exitCode === 0 || error.exitCode === UNKNOWN ? error.exitCode : 2;
     return failure(error, surroundings.out);
   }
 }
@@ -131,6 +135,22 @@ function seeing({ program, surroundings, runs, contextOf }: CommandLine): void {
       runs(async (services: readonly string[], options: StatusOptions, command: Command) => {
         const { status } = await import("./status.ts");
         return status(contextOf(command), services, options);
+      }),
+    );
+  program
+    .command("check")
+    .description("monitoring plugin (Nagios, Icinga): one line and numbers; 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN")
+    .argument("[service...]", "only these")
+    .option("--warning-capacity <share>", "healthy part of a service's weight", "70%")
+    .option("--critical-capacity <share>", "likewise", "50%")
+    .option("--timeout <seconds>", "for the daemon's answer", "10")
+    .exitOverride((error) => {
+      throw new CommanderError(error.exitCode === 0 ? 0 : UNKNOWN, error.code, error.message);
+    })
+    .action(
+      runs(async (services: readonly string[], options: CheckOptions, command: Command) => {
+        const { check } = await import("./check.ts");
+        return check(contextOf(command), services, options);
       }),
     );
   program
