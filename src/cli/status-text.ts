@@ -1,6 +1,7 @@
 import type { CheckStatus, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import { census, censusLine } from "./census.ts";
 import { type Cell, columns, cut } from "./columns.ts";
-import { drainLines, isRunning } from "./drain-text.ts";
+import { drainLines, isRunning, route } from "./drain-text.ts";
 import type { Paint } from "./output.ts";
 import { age, nearTime } from "./times.ts";
 
@@ -33,6 +34,11 @@ export function statusText(status: StatusReply, look: Look): readonly string[] {
       look,
     ),
     ...section(
+      "differs from the file (director drain settle prints the lines that make it agree)",
+      standing(status),
+      look,
+    ),
+    ...section(
       "leaving the table",
       status.table.leaving.map((l) => leavingLine(l, status.now)),
       look,
@@ -43,7 +49,7 @@ export function statusText(status: StatusReply, look: Look): readonly string[] {
 }
 
 function head(
-  { version, now, startedAt, config, table, mode, ready }: StatusReply,
+  { version, now, startedAt, config, table, mode, ready, services }: StatusReply,
   { paint }: Look,
 ): readonly string[] {
   const synced = table.lastSuccessAt === undefined ? "never read" : `${age(now - table.lastSuccessAt)} ago`;
@@ -51,6 +57,7 @@ function head(
   const lines = [
     `director ${version}, up ${age(now - startedAt)}; ${config.file}, loaded ${age(now - config.loadedAt)} ago`,
     mode === "observe" ? `${paint("yellow", "OBSERVE MODE: nothing is written")}; ${sync}` : sync,
+    censusLine(census(services), paint),
   ];
   if (!ready) lines.push(paint("yellow", "STARTING: not every check has its first verdict"));
   return lines;
@@ -72,6 +79,21 @@ function section(title: string, lines: readonly string[], { paint }: Look): read
   return ["", paint("bold", title), ...lines.slice(0, MOST_LINES).map((line) => `  ${line}`), ...more];
 }
 
+/** What ended drains and drains' additions leave, which the file does not say. What was commanded stands among the problems. */
+function standing({ services, drains, now }: StatusReply): readonly string[] {
+  const shares = drains
+    .filter((drain) => drain.stands && !isRunning(drain))
+    .map(
+      (d) => `${d.service}: ${route(d)}: what drain ${d.id} moved ${age(now - d.startedAt)} ago by ${d.actor} stands`,
+    );
+  const added = services.flatMap(({ name, servers }) =>
+    servers
+      .filter((server) => server.added)
+      .map((server) => `${name} ${server.name}: a drain brought it in, the file does not have it`),
+  );
+  return [...shares, ...added];
+}
+
 function leavingLine({ what, since, until, active }: StatusReply["table"]["leaving"][number], now: number): string {
   const open = active === undefined ? "" : `, ${active} active connections`;
   const end =
@@ -82,7 +104,9 @@ function leavingLine({ what, since, until, active }: StatusReply["table"]["leavi
 /** One service: a line about itself, then its servers in columns. */
 export function serviceLines(service: ServiceStatus, now: number, look: Look): readonly string[] {
   const { paint, width } = look;
-  const title = [paint("bold", service.name), service.scheduler, ...service.frontends].join("  ");
+  const title = [paint("bold", service.name), service.scheduler, ...service.frontends, ...perSecond(service)].join(
+    "  ",
+  );
   const down = [
     ...(service.frozen ? [paint("yellow", `FROZEN for ${age(service.frozen.until - now)}`)] : []),
     ...(service.trouble === undefined ? [] : [paint("red", service.trouble.toUpperCase())]),
@@ -90,14 +114,19 @@ export function serviceLines(service: ServiceStatus, now: number, look: Look): r
     .map((words) => `  ${words}`)
     .join("");
   if (service.servers.length === 0) return [title + down, "  no servers"];
-  const rows = [...service.servers.map((server) => serverRow(server, now)), ...sorryRow(service)];
-  const heading = ["server", "address", "state", "weight", "act/in", "last check"];
+  const rated = service.connectionsPerSecond !== undefined;
+  const rows = [...service.servers.map((server) => serverRow(server, rated, now)), ...sorryRow(service, rated)];
+  const heading = ["server", "address", "state", "weight", "act/in", ...(rated ? ["conn/s"] : []), "last check"];
   const dim = heading.map((text): Cell => ({ text, style: "dim" }));
-  const right = new Set([4]);
+  const right = new Set(rated ? [4, 5] : [4]);
   return [title + down, ...columns([dim, ...rows], { paint, indent: "  ", right, width })];
 }
 
-function sorryRow({ sorryServer }: ServiceStatus): readonly (readonly Cell[])[] {
+function perSecond({ connectionsPerSecond }: ServiceStatus): readonly string[] {
+  return connectionsPerSecond === undefined ? [] : [`${connectionsPerSecond} conn/s`];
+}
+
+function sorryRow({ sorryServer }: ServiceStatus, rated: boolean): readonly (readonly Cell[])[] {
   if (sorryServer === undefined) return [];
   const { address, serves, state, reason, active } = sorryServer;
   const standing: Cell = serves
@@ -106,11 +135,19 @@ function sorryRow({ sorryServer }: ServiceStatus): readonly (readonly Cell[])[] 
       ? { text: "DOWN", style: "red" }
       : "stands by";
   return [
-    ["sorry server", address, standing, serves ? "1" : "0", active === undefined ? "-" : String(active), reason ?? ""],
+    [
+      "sorry server",
+      address,
+      standing,
+      serves ? "1" : "0",
+      active === undefined ? "-" : String(active),
+      ...(rated ? ["-"] : []),
+      reason ?? "",
+    ],
   ];
 }
 
-function serverRow(server: ServerStatus, now: number): readonly Cell[] {
+function serverRow(server: ServerStatus, rated: boolean, now: number): readonly Cell[] {
   return [
     server.name,
     // A server is often named by its address.
@@ -118,6 +155,7 @@ function serverRow(server: ServerStatus, now: number): readonly Cell[] {
     stateCell(server, now),
     weightCell(server, now),
     server.active === undefined ? "-" : `${server.active}/${server.inactive ?? 0}`,
+    ...(rated ? [server.connectionsPerSecond === undefined ? "-" : String(server.connectionsPerSecond)] : []),
     checkCell(server.checks, now),
   ];
 }

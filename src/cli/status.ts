@@ -25,8 +25,8 @@ export async function status(context: Context, services: readonly string[], opti
   return EXIT.ok;
 }
 
-async function fetchStatus({ client, signal }: Context, services: readonly string[]): Promise<StatusReply> {
-  const { body } = await client.get<StatusReply>(apiPath("status"), signal);
+export async function fetchStatus({ client, signal }: Context, services: readonly string[]): Promise<StatusReply> {
+  const { body } = await client.get<StatusReply>(`${apiPath("status")}?rates=1`, signal);
   if (services.length === 0) return body;
   const known = body.services.map((service) => service.name);
   const unknown = services.find((name) => !known.includes(name));

@@ -1,69 +1,155 @@
-import type { HookStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
-import { formatDuration } from "../model/time.ts";
+import type { DrainStatus, HookStatus, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import { formatDuration, type Millis } from "../model/time.ts";
 
 type Problem = StatusReply["problems"][number];
 
-/** What a person should look at first, worst first; drawn from the rest of the status, so that the two cannot disagree.
+/** Servers of a service with the same trouble that get a line each; more are one line with counts. */
+const MOST_LINES = 5;
+/** Names and reasons in such a line. */
+const MOST_NAMED = 3;
+
+/** What a person should look at first, worst first; drawn from the rest of the status, so that the two cannot disagree. Who is down comes before what
+ *  could not be asked, that before what operators have said.
  *  @param beside what is not in order beside the table */
 export function problemsOf(status: Omit<StatusReply, "problems">, beside: readonly Problem[] = []): readonly Problem[] {
-  const errors: string[] = [];
-  const warnings: string[] = [];
-  const { table, state, config } = status;
-  for (const freeze of status.freezes) errors.push(frozen(freeze, status.now));
-  if (table.lastError !== undefined) errors.push(`the IPVS table cannot be kept: ${table.lastError}`);
-  for (const { what, reason } of table.refused) errors.push(`refused by the kernel: ${what}: ${reason}`);
-  if (!state.writable) errors.push(`commands are refused and drains stand still: ${state.problem}`);
-  if (config.lastReload && !config.lastReload.ok)
-    errors.push(`the last reload was refused: ${summary(config.lastReload.problems)}`);
-  for (const { name, trouble } of status.services) if (trouble !== undefined) errors.push(`${name}: ${trouble}`);
-  for (const { what, why } of table.leftAlone)
-    (why === "fight" ? errors : warnings).push(
-      `drift${why === "fight" ? "-fight" : ""}: somebody else changes it, left alone: ${what}`,
-    );
-  for (const service of status.services) warnings.push(...serverProblems(service, status.now));
-  for (const drain of status.drains) if (drain.state === "paused") warnings.push(`${drain.service}: ${drain.message}`);
-  for (const hook of status.hooks) warnings.push(...hookProblems(hook));
-  if (status.mode === "observe" && table.differences.length > 0)
-    warnings.push(`observe mode: ${table.differences.length} differences stand, nothing is written`);
-  for (const { severity, message } of beside) (severity === "error" ? errors : warnings).push(message);
+  const { services, drains, table, now } = status;
+  const errors = [
+    ...status.freezes.map((freeze) => frozen(freeze, now)),
+    ...daemonErrors(status),
+    ...services.flatMap(({ name, trouble }) => (trouble === undefined ? [] : [`${name}: ${trouble}`])),
+    ...table.leftAlone.filter(({ why }) => why === "fight").map((item) => leftAlone(item, "drift-fight", now)),
+  ];
+  const warnings = [
+    ...services.flatMap((service) => downLines(service, now)),
+    ...services.flatMap(idleLines),
+    ...services.flatMap(uncheckedLines),
+    ...services.flatMap(unprovenLines),
+    ...drains.filter(({ state }) => state === "paused").map((drain) => pausedLine(drain)),
+    ...services.flatMap((service) => saidLines(service, now)),
+    ...table.leftAlone.filter(({ why }) => why !== "fight").map((item) => leftAlone(item, "drift", now)),
+    ...status.hooks.flatMap(hookLines),
+    ...(status.mode === "observe" && table.differences.length > 0
+      ? [`observe mode: ${table.differences.length} differences stand, nothing is written`]
+      : []),
+  ];
+  const all = [...errors.map((message) => problem("error", message)), ...warnings.map((m) => problem("warning", m))];
+  const isError = ({ severity }: Problem) => severity === "error";
+  return [...all, ...beside].sort((a, b) => Number(isError(b)) - Number(isError(a)));
+}
+
+function problem(severity: Problem["severity"], message: string): Problem {
+  return { severity, message };
+}
+
+/** What keeps director itself from doing its work. */
+function daemonErrors({ table, state, config }: Omit<StatusReply, "problems">): readonly string[] {
+  const { lastReload } = config;
   return [
-    ...errors.map((message) => ({ severity: "error" as const, message })),
-    ...warnings.map((message) => ({ severity: "warning" as const, message })),
+    ...(table.lastError === undefined ? [] : [`the IPVS table cannot be kept: ${table.lastError}`]),
+    ...table.refused.map(({ what, reason }) => `refused by the kernel: ${what}: ${reason}`),
+    ...(state.writable ? [] : [`commands are refused and drains stand still: ${state.problem}`]),
+    ...(lastReload && !lastReload.ok ? [`the last reload was refused: ${summary(lastReload.problems)}`] : []),
   ];
 }
 
-function serverProblems(service: ServiceStatus, now: number): readonly string[] {
-  const lines: string[] = [];
-  for (const server of service.servers) {
-    const where = `${service.name} ${server.name}`;
-    const ago = (at: number) => formatDuration(Math.max(0, Math.floor((now - at) / 1000)) * 1000);
-    if (server.state === "down")
-      lines.push(`${where}: down${server.since === undefined ? "" : ` for ${ago(server.since)}`}: ${server.reason}`);
-    if (server.state === "unknown" && server.reason !== undefined)
-      lines.push(`${where}: not in service: ${server.reason}`);
-    if (server.rule === "state-lost")
-      lines.push(`${where}: held at weight 0 (state-lost): \`director enable ${where}\` lets it serve`);
-    if (server.rule === "agent-drain" || server.rule === "agent-maint" || server.rule === "reported-0")
-      lines.push(`${where}: gets no new clients, by its own account: ${server.reported}`);
-    if (server.disabled)
-      lines.push(
-        `${where}: disabled by ${server.disabled.by} for ${ago(server.disabled.at)}${because(server.disabled.reason)}`,
-      );
-    if (server.override)
-      lines.push(
-        `${where}: weight ${server.override.weight} set by ${server.override.by}${because(server.override.reason)}`,
-      );
-    for (const check of server.checks)
-      if (check.unchecked) lines.push(`${where}: unchecked: ${check.check}: ${check.detail}`);
-  }
-  for (const template of service.unproven)
-    lines.push(
-      `${service.name}: check ${template} is unproven since the reload: it has passed nowhere and takes nothing down`,
-    );
-  return lines;
+function downLines(service: ServiceStatus, now: number): readonly string[] {
+  const down = service.servers.filter(({ state }) => state === "down");
+  if (down.length > MOST_LINES) return [manyDown(service, down, now)];
+  return down.map((server) => {
+    const since = server.since === undefined ? "" : ` for ${ago(server.since, now)}`;
+    return `${service.name} ${server.name}: down${since}: ${server.reason}; ${whatItHas(server)}`;
+  });
 }
 
-function hookProblems({ name, queued, dropped, failed, delivered, last }: HookStatus): readonly string[] {
+/** What director has done about it: a server that is down has weight 0, unless there is a reason. */
+function whatItHas({ weight, rule, kernelWeight, takenOut, active }: ServerStatus): string {
+  if (takenOut !== undefined) return "taken out of the table";
+  if (weight > 0) return `keeps weight ${weight} (${rule})`;
+  if (kernelWeight === undefined) return "not in the table";
+  if (kernelWeight > 0) return `the kernel still has weight ${kernelWeight}`;
+  return active ? `weight 0, ${active} ${active === 1 ? "connection" : "connections"} still open` : "weight 0";
+}
+
+/** `web: 12 of 40 servers down, for 3m to 2h: 9 connection refused, 3 timed out: app1, app2, app3 and 9 more`. */
+function manyDown({ name, servers }: ServiceStatus, down: readonly ServerStatus[], now: number): string {
+  const times = down.flatMap(({ since }) => (since === undefined ? [] : [since]));
+  const [first, last] = [ago(Math.min(...times), now), ago(Math.max(...times), now)];
+  const lasting = times.length === 0 ? "" : `, for ${first === last ? first : `${last} to ${first}`}`;
+  const kept = down.filter(({ weight }) => weight > 0).length;
+  const keeping = kept === 0 ? "" : `; ${kept} of them keep weight`;
+  return `${name}: ${down.length} of ${servers.length} servers down${lasting}: ${reasons(down)}: ${named(down)}${keeping}`;
+}
+
+function reasons(servers: readonly ServerStatus[]): string {
+  const counts = new Map<string, number>();
+  for (const { reason = "no reason" } of servers) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const ranked = [...counts].sort((a, b) => b[1] - a[1]);
+  const others = ranked.slice(MOST_NAMED).reduce((sum, [, count]) => sum + count, 0);
+  const told = ranked.slice(0, MOST_NAMED).map(([reason, count]) => `${count} ${reason}`);
+  return [...told, ...(others === 0 ? [] : [`${others} other`])].join(", ");
+}
+
+function named(servers: readonly ServerStatus[]): string {
+  const names = servers.slice(0, MOST_NAMED).map(({ name }) => name);
+  return `${names.join(", ")}${servers.length > MOST_NAMED ? ` and ${servers.length - MOST_NAMED} more` : ""}`;
+}
+
+/** Who gets no clients though nobody found him dead. */
+function idleLines({ name, servers }: ServiceStatus): readonly string[] {
+  return servers.flatMap(({ name: server, state, reason, rule, reported }) => {
+    const where = `${name} ${server}`;
+    if (state === "unknown" && reason !== undefined) return [`${where}: not in service: ${reason}`];
+    if (rule === "state-lost")
+      return [`${where}: held at weight 0 (state-lost): \`director enable ${where}\` lets it serve`];
+    if (rule === "agent-drain" || rule === "agent-maint" || rule === "reported-0")
+      return [`${where}: gets no new clients, by its own account: ${reported}`];
+    return [];
+  });
+}
+
+function uncheckedLines({ name, servers }: ServiceStatus): readonly string[] {
+  const all = servers.flatMap((server) =>
+    server.checks.filter(({ unchecked }) => unchecked).map((check) => ({ server, check })),
+  );
+  if (all.length <= MOST_LINES)
+    return all.map(({ server, check }) => `${name} ${server.name}: unchecked: ${check.check}: ${check.detail}`);
+  const why = all[0]?.check.detail;
+  return [`${name}: ${all.length} checks could not be made: ${why}: ${named(all.map(({ server }) => server))}`];
+}
+
+function unprovenLines({ name, unproven }: ServiceStatus): readonly string[] {
+  return unproven.map(
+    (check) => `${name}: check ${check} is unproven since the reload: it has passed nowhere and takes nothing down`,
+  );
+}
+
+function pausedLine({ service, message }: DrainStatus): string {
+  return `${service}: ${message}`;
+}
+
+/** What operators said, and nobody has taken back. */
+function saidLines({ name, servers }: ServiceStatus, now: number): readonly string[] {
+  return servers.flatMap(({ name: server, disabled, override }) => {
+    const where = `${name} ${server}`;
+    const lines: string[] = [];
+    if (disabled) {
+      const ends = disabled.until === undefined ? "" : `, for another ${left(disabled.until, now)}`;
+      lines.push(`${where}: disabled by ${disabled.by} for ${ago(disabled.at, now)}${ends}${because(disabled.reason)}`);
+    }
+    if (override) {
+      const since = `${ago(override.at, now)} ago`;
+      lines.push(`${where}: weight ${override.weight} set by ${override.by} ${since}${because(override.reason)}`);
+    }
+    return lines;
+  });
+}
+
+function leftAlone({ what, until }: StatusReply["table"]["leftAlone"][number], word: string, now: number): string {
+  const ends = until === undefined ? "" : ` for another ${left(until, now)}`;
+  return `${word}: somebody else changes it, left alone${ends}: ${what}`;
+}
+
+function hookLines({ name, queued, dropped, failed, delivered, last }: HookStatus): readonly string[] {
   if (last === undefined || last.ok) return [];
   const counts = [
     `${failed} of ${failed + delivered} failed`,
@@ -74,8 +160,19 @@ function hookProblems({ name, queued, dropped, failed, delivered, last }: HookSt
 }
 
 function frozen({ service, by, until, reason }: StatusReply["freezes"][number], now: number): string {
-  const left = formatDuration(Math.ceil((until - now) / 1000) * 1000);
-  return `FROZEN: ${service ?? "everything"}, by ${by} for another ${left}${because(reason)}: nothing is written`;
+  return `FROZEN: ${service ?? "everything"}, by ${by} for another ${left(until, now)}${because(reason)}: nothing is written`;
+}
+
+function ago(at: number, now: number): string {
+  return formatDuration(wholeSeconds(Math.floor, now - at));
+}
+
+function left(until: number, now: number): string {
+  return formatDuration(wholeSeconds(Math.ceil, until - now));
+}
+
+function wholeSeconds(round: (seconds: number) => number, ms: Millis): Millis {
+  return Math.max(0, round(ms / 1000)) * 1000;
 }
 
 function because(reason: string | undefined): string {

@@ -1,4 +1,11 @@
-import type { DrainStatus, ExplainReply, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import type {
+  DrainStatus,
+  ExplainReply,
+  FreezeStatus,
+  ServerStatus,
+  ServiceStatus,
+  StatusReply,
+} from "../control/shapes.ts";
 import { reportWords } from "../health/reported.ts";
 import type { ServerVerdict } from "../health/server.ts";
 import { ruleLine } from "../ipvs/rules.ts";
@@ -17,7 +24,7 @@ import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../mod
 import { type Desired, GIVES_ZERO, type ServiceDecision } from "../policy/desired.ts";
 import { askedShare, type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
 import { type Freeze, freezeOf } from "../policy/freeze.ts";
-import type { AddedServer } from "../policy/intent.ts";
+import type { AddedServer, ServerIntent } from "../policy/intent.ts";
 import { ideal, type ServiceIntent } from "../policy/moves.ts";
 import { cycleOf, scaled } from "../policy/shares.ts";
 import type { CheckRecord } from "../probe/engine.ts";
@@ -71,7 +78,7 @@ export function serviceStatus(service: Service, input: StatusInput): ServiceStat
     failOpen: decision?.failOpen ?? false,
     sorryServer: sorryStatus(service, decision?.sorry, input.reconciler),
     connectionsPerSecond: rateOf(service, input.rates),
-    frozen: freeze && freezeStatus(freeze),
+    frozen: freeze && saidFreeze(freeze),
     unproven: unprovenLabels(service, input.unproven(service)),
     servers,
   };
@@ -94,8 +101,12 @@ function troubleOf(service: Service, decision: ServiceDecision | undefined): str
   return quorum.held ? undefined : lost;
 }
 
-export function freezeStatus({ by, at, reason, until, serviceName }: Freeze): StatusReply["freezes"][number] {
-  return { by, at, reason, until, service: serviceName };
+function saidFreeze({ by, at, reason, until }: Freeze): FreezeStatus {
+  return { by, at, reason, until };
+}
+
+export function freezeStatus(freeze: Freeze): StatusReply["freezes"][number] {
+  return { ...saidFreeze(freeze), service: freeze.serviceName };
 }
 
 function sorryStatus(
@@ -145,7 +156,7 @@ function serverStatus(service: Service, server: RealServer, input: StatusInput):
     connectionsPerSecond: rateOf(service, input.rates, server),
     added: input.added.some((a) => a.server === server.key && a.services.some((key) => entries.includes(key))),
     disabled: said?.disabled,
-    override: said?.weight?.configured === server.weight ? { ...said.weight, weight: said.weight.value } : undefined,
+    override: said?.weight?.configured === server.weight ? overrideStatus(said.weight) : undefined,
     checks: server.checks.map((spec) => {
       const record = input.record(spec.key);
       const last = record?.lastOutcome;
@@ -161,6 +172,10 @@ function serverStatus(service: Service, server: RealServer, input: StatusInput):
       };
     }),
   };
+}
+
+function overrideStatus({ value, by, at, reason }: NonNullable<ServerIntent["weight"]>): ServerStatus["override"] {
+  return { weight: value, by, at, reason };
 }
 
 function reasonOf(verdict: ServerVerdict | undefined): string | undefined {

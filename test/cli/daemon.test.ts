@@ -17,11 +17,11 @@ describe("the command line and a daemon", () => {
   test("status shows who serves and who does not, to people and to programs; one service where that is asked for", async () => {
     const { code, stdout } = await b.cli("status");
     assert.equal(code, 0);
-    assert.match(stdout, /^problems: 1\n {2}warning {2}web dead: down for \d+s: connection refused$/m);
-    assert.match(stdout, /^ {2}old +127\.0\.0\.\d:\d+ +up \d+s +100 +0\/0 +pass \d+s ago$/m);
+    assert.match(stdout, /^problems: 1\n {2}warning {2}web dead: down for \d+s: connection refused; weight 0$/m);
+    assert.match(stdout, /^ {2}old +127\.0\.0\.\d:\d+ +up \d+s +100 +0\/0 +0 +pass \d+s ago$/m);
     assert.match(
       stdout,
-      /^ {2}dead +127\.0\.0\.\d:\d+ +DOWN \d+s +0\/100 down +0\/0 +fail \d+s ago: connection refused$/m,
+      /^ {2}dead +127\.0\.0\.\d:\d+ +DOWN \d+s +0\/100 down +0\/0 +0 +fail \d+s ago: connection refused$/m,
     );
     assert.deepEqual(await b.weights("web"), { old: 100, new: 0, dead: 0 });
     const json = await b.cli("status", "--json");
@@ -30,7 +30,7 @@ describe("the command line and a daemon", () => {
       ["web", "list", "api"],
     );
     const one = await b.cli("status", "list");
-    assert.match(one.stdout, /^list {2}rr {2}tcp 192\.0\.2\.11:80$/m);
+    assert.match(one.stdout, /^list {2}rr {2}tcp 192\.0\.2\.11:80 {2}0 conn\/s$/m);
     assert.doesNotMatch(one.stdout, /^web {2}/m);
     const none = await b.cli("status", "nope");
     assert.deepEqual([none.code, none.stderr], [1, 'director: no service "nope"; there are: web, list, api\n']);

@@ -27,6 +27,7 @@ describe("director status", () => {
       text(status),
       `director 1.2.3, up 3d; /etc/director/director.conf, loaded 2h ago
 table in sync, 4s ago
+1 service, 2 servers: 2 up
 no problems
 
 web  wrr  tcp 192.0.2.10:80
@@ -61,10 +62,14 @@ web  wrr  tcp 192.0.2.10:80
       text(status),
       `director 1.2.3, up 3d; /etc/director/director.conf, loaded 2h ago
 table in sync, 4s ago
+1 service (1 IN TROUBLE), 1 server: 1 DOWN
 
 problems: 2
   error    web: no server gets clients
   warning  web app2: down for 3m: connection refused
+
+differs from the file (director drain settle prints the lines that make it agree)
+  web: old -> new: what drain d-0 moved 4m ago by alice stands
 
 web  wrr  tcp 192.0.2.10:80  NO SERVER GETS CLIENTS
   server  address      state    weight      act/in  last check
@@ -96,6 +101,7 @@ drains
       text(status),
       `director 1.2.3, up 3d; /etc/director/director.conf, loaded 2h ago
 OBSERVE MODE: nothing is written; table NOT IN SYNC, last good pass never read
+0 services, 0 servers
 STARTING: not every check has its first verdict
 no problems
 
@@ -180,6 +186,27 @@ leaving the table
   ];
   for (const [why, list, expected] of checks)
     test(`last check: ${why}`, () => assert.match(line({ checks: list }), expected));
+
+  test("new connections a second stand beside those that are open, where they are known", () => {
+    const servers = [
+      aServer("app1", { connectionsPerSecond: 12.5 }),
+      aServer("app2", { connectionsPerSecond: undefined, kernelWeight: undefined, active: undefined }),
+    ];
+    const lines = text(aStatus({ services: [aService(servers, { connectionsPerSecond: 12.5 })] })).split("\n");
+    assert.deepEqual(lines.slice(-4), [
+      "web  wrr  tcp 192.0.2.10:80  12.5 conn/s",
+      "  server  address      state  weight                act/in  conn/s  last check",
+      "  app1    10.0.0.4:80  up 3h  100                     12/3    12.5  pass 1s ago",
+      "  app2    10.0.0.4:80  up 3h  100 not in the table       -       -  pass 1s ago",
+    ]);
+  });
+
+  test("a server that a drain brought in is named until the file has it", () => {
+    assert.match(
+      text(aStatus({ services: [aService([aServer("app9", { added: true })])] })),
+      /^ {2}web app9: a drain brought it in, the file does not have it$/m,
+    );
+  });
 
   test("on a terminal of 80 columns a server's line is cut at its end, a problem's never", () => {
     const detail = "status 503, expected 200-299, and a long story about what the body should have held";
