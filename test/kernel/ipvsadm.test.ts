@@ -51,6 +51,21 @@ describe("behind an ipvsadm that does as the real one", { concurrency: 2 }, () =
     assert.equal(runs(), 1);
   });
 
+  test("every run is told with its end and its time", async () => {
+    const ends: (readonly [string, number])[] = [];
+    const onCommand: IpvsadmOptions["onCommand"] = (...end) => void ends.push(end);
+    const table = tableOf(fake().command, { onCommand });
+    await table.read(never);
+    await table.apply(rules("-A -t 10.0.0.1:80 -s wrr"), never);
+    await table.apply(rules("-a -t 10.0.0.9:80 -r 10.1.0.1:80 -m -w 1", "-A -t 10.0.0.2:80 -s wrr"), never);
+    await assert.rejects(tableOf(program("sleep 10"), { onCommand, timeoutMs: 100 }).read(never));
+    await assert.rejects(tableOf(join(folder, "none"), { onCommand }).read(never));
+    const words = ends.map(([end]) => end);
+    assert.deepEqual([words[0], words[1], words.at(-2), words.at(-1)], ["ok", "ok", "failed", "failed"]);
+    assert.ok(words.includes("refused"), `${words}`);
+    assert.ok(ends.every(([, tookMs]) => tookMs >= 0) && ends.at(-2)![1] >= 100);
+  });
+
   test("an ipvsadm too old for some lines does all the others, in few runs", async () => {
     const { command, runs, state } = fake("OLD=1");
     const lines = ["-A -t 10.0.0.1:80 -s wrr"];
