@@ -1,9 +1,10 @@
-import type { CheckStatus, ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
+import type { ServerStatus, ServiceStatus, StatusReply } from "../control/shapes.ts";
 import { census, censusLine } from "./census.ts";
 import { type Cell, columns, cut } from "./columns.ts";
 import { drainLines, isRunning, route } from "./drain-text.ts";
 import type { Paint } from "./output.ts";
-import { age, nearTime } from "./times.ts";
+import { checkCell, stateCell, weightCell } from "./server-cells.ts";
+import { age } from "./times.ts";
 
 export interface Look {
   readonly paint: Paint;
@@ -158,60 +159,6 @@ function serverRow(server: ServerStatus, rated: boolean, now: number): readonly 
     ...(rated ? [server.connectionsPerSecond === undefined ? "-" : String(server.connectionsPerSecond)] : []),
     checkCell(server.checks, now),
   ];
-}
-
-function stateCell({ state, since }: ServerStatus, now: number): Cell {
-  const lasting = since === undefined ? "" : ` ${age(now - since)}`;
-  switch (state) {
-    case "up":
-      return { text: `up${lasting}`, style: "green" };
-    case "presumed-up":
-      return { text: `presumed up${lasting}`, style: "green" };
-    case "no-check":
-      return "no check";
-    case "unknown":
-      return { text: `not probed${lasting}`, style: "yellow" };
-    case "down":
-      return { text: `DOWN${lasting}`, style: "red" };
-  }
-}
-
-/** `100`; where the weight in force is not the file's, both and the rule: `0/100 down`; what the kernel has where that differs still. */
-function weightCell(server: ServerStatus, now: number): Cell {
-  const { weight, configuredWeight, rule, kernelWeight, takenOut, disabled } = server;
-  const notes: string[] = [];
-  if (weight !== configuredWeight || rule === "disabled") notes.push(rule);
-  if (disabled?.until !== undefined) notes.push(`until ${nearTime(disabled.until, now)}`);
-  if (takenOut !== undefined) notes.push("taken out");
-  else if (kernelWeight === undefined) notes.push("not in the table");
-  else if (kernelWeight !== weight) notes.push(`kernel has ${kernelWeight}`);
-  const numbers = weight === configuredWeight ? String(weight) : `${weight}/${configuredWeight}`;
-  const text = notes.length === 0 ? numbers : `${numbers} ${notes.join(", ")}`;
-  if (notes.length === 0) return text;
-  return { text, style: rule === "down" || rule === "state-lost" ? "red" : "yellow" };
-}
-
-/** The check that matters: a failing one before one that could not ask before one that passes. */
-function checkCell(checks: readonly CheckStatus[], now: number): Cell {
-  const [first] = [...checks].sort((a, b) => rank(a) - rank(b));
-  if (first === undefined) return "";
-  const which = checks.length === 1 ? "" : `${first.check} `;
-  const marks = [first.unchecked ? "UNCHECKED" : "", first.unproven ? "unproven" : ""].filter((mark) => mark !== "");
-  const marked = marks.length === 0 ? "" : `${marks.join(", ")}: `;
-  if (first.last === undefined) return { text: `${marked}${which}none yet`, style: "yellow" };
-  const when = first.at === undefined ? "" : ` ${age(now - first.at)} ago`;
-  // A pass needs no words, unless something else is wrong with it.
-  const why = first.detail === undefined || first.detail === "" || first.last === "pass" ? "" : `: ${first.detail}`;
-  const text = `${marked}${which}${first.last}${when}${why}`;
-  if (first.last === "pass" && marks.length === 0) return text;
-  return { text, style: first.last === "fail" ? "red" : "yellow" };
-}
-
-function rank(check: CheckStatus): number {
-  if (check.last === "fail" || check.state === "down") return 0;
-  if (check.last === "inconclusive" || check.unchecked) return 1;
-  if (check.last === undefined || check.unproven) return 2;
-  return 3;
 }
 
 /** For a screen that is drawn again and again: no line longer, not more lines than there is room. */
