@@ -18,32 +18,43 @@ const share = z.number().gt(0).max(1);
 const names = z.array(z.string().min(1)).max(1_000);
 
 /** The body of POST /v1/drains: one service, or every service that has `host`; a pace; a policy. */
-const BODY = z
+export const BODY = z
   .strictObject({
-    service: z.string().min(1).optional(),
-    host: z.string().min(1).optional(),
-    from: names.default([]),
-    to: names.default([]),
-    overMs: duration.optional(),
-    everyMs: z.number().min(100).max(THIRTY_DAYS_MS).optional(),
-    steps: z.array(share).max(1_000).optional(),
-    now: z.boolean().default(false),
-    minCapacity: z.number().min(0).max(1).optional(),
-    allowEmpty: z.boolean().optional(),
-    newDownTimeoutMs: duration.optional(),
-    onNewDown: z.enum(["wait", "rollback"]).optional(),
-    onRestart: z.enum(["pause", "resume", "rollback"]).optional(),
-    idle: z.enum(["active", "all", "none"]).optional(),
-    graceMs: duration.optional(),
-    atGrace: z.enum(["keep", "remove"]).optional(),
-    afterwards: z.enum(["keep", "remove"]).optional(),
-    pauseAt: z.array(share).max(100).optional(),
-    ttlMs: duration.optional(),
-    add: z.boolean().default(false),
-    force: z.boolean().default(false),
-    reason: z.string().max(1_000).optional(),
-    requestId: z.string().max(200).optional(),
-    dryRun: z.boolean().default(false),
+    service: z.string().min(1).optional().describe("One of service and host"),
+    host: z.string().min(1).optional().describe("Name or address of a machine: all its servers, in every service"),
+    from: names.default([]).describe("Who gives its weight: names, addresses, label=KEY=VALUE"),
+    to: names.default([]).describe("Who takes it; empty: the rest of the pool"),
+    overMs: duration.optional().describe("How long the whole shift takes; one of overMs, steps and now"),
+    everyMs: z.number().min(100).max(THIRTY_DAYS_MS).optional().describe("From step to step; not needed with now"),
+    steps: z.array(share).max(1_000).optional().describe("Shares, each held for everyMs"),
+    now: z.boolean().default(false).describe("Everything in one step"),
+    minCapacity: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe("Refuse and pause below this share of the healthy weight; default 0.5"),
+    allowEmpty: z.boolean().optional().describe("The last server of the pool may go"),
+    newDownTimeoutMs: duration.optional().describe("How long the new may be down before all goes back; default 60000"),
+    onNewDown: z.enum(["wait", "rollback"]).optional().describe("Default wait"),
+    onRestart: z.enum(["pause", "resume", "rollback"]).optional().describe("After a long gap; default pause"),
+    idle: z
+      .enum(["active", "all", "none"])
+      .optional()
+      .describe("The connections waited for in the end; default active"),
+    graceMs: duration.optional().describe("How long they are waited for; default 600000"),
+    atGrace: z.enum(["keep", "remove"]).optional().describe("With afterwards remove; default keep"),
+    afterwards: z
+      .enum(["keep", "remove"])
+      .optional()
+      .describe("The olds stay at weight 0, or leave the table; default keep"),
+    pauseAt: z.array(share).max(100).optional().describe("Shares where it waits for resume"),
+    ttlMs: duration.optional().describe("Undo it by itself this long after it began"),
+    add: z.boolean().default(false).describe("Bring in servers of `to` that the file does not have: ADDRESS:PORT"),
+    force: z.boolean().default(false).describe("Accept a scheduler other than wrr"),
+    reason: z.string().max(1_000).optional().describe("Why, for the log and for those who come after"),
+    requestId: z.string().max(200).optional().describe("The same order with the same id begins one drain only"),
+    dryRun: z.boolean().default(false).describe("Plan only, change nothing"),
   })
   .refine((b) => (b.service === undefined) !== (b.host === undefined), {
     path: ["service"],
@@ -94,8 +105,11 @@ export async function drainRoutes(
   });
 }
 
-const REASON = z.strictObject({ reason: z.string().max(1_000).optional() });
-const WORDS: ReadonlySet<string> = new Set<DrainCommand>(["pause", "resume", "finish", "rollback", "abort"]);
+/** What orders to a drain take. */
+export const REASON = z.strictObject({
+  reason: z.string().max(1_000).optional().describe("Why, for the log and for those who come after"),
+});
+export const WORDS: ReadonlySet<string> = new Set<DrainCommand>(["pause", "resume", "finish", "rollback", "abort"]);
 
 async function start(context: HandlerContext, request: ApiRequest, body: Body): Promise<ApiReply> {
   const { director } = context;

@@ -67,19 +67,30 @@ async function status({ status: current, rates }: HandlerContext, { query }: Api
   return json(current(query.get("rates") === "1" ? await rates() : undefined));
 }
 
-const reason = z.string().max(1_000).optional();
+const reason = z.string().max(1_000).optional().describe("Why, for the log and for those who come after");
 const ENABLE = z.strictObject({ reason });
-const DISABLE = z.strictObject({ reason, until: z.number().optional() });
-const WEIGHT = z.strictObject({ reason, weight: z.int().min(0).max(65_535).nullable() });
-const RELOAD = z.strictObject({ force: z.boolean().optional() });
+const DISABLE = z.strictObject({
+  reason,
+  until: z.number().optional().describe("Milliseconds since 1970: enabled again by itself then"),
+});
+const WEIGHT = z.strictObject({
+  reason,
+  weight: z.int().min(0).max(65_535).nullable().describe("null: the file's again"),
+});
+const RELOAD = z.strictObject({
+  force: z.boolean().optional().describe("Even if it removes more than reload.max_removed"),
+});
 /** A freeze that nobody ends would be a director that does nothing. */
 const LONGEST_FREEZE_MS = 7 * 24 * 3_600_000;
 const FREEZE = z.strictObject({
   reason,
-  service: z.string().optional(),
-  forMs: z.int().min(1_000).max(LONGEST_FREEZE_MS),
+  service: z.string().optional().describe("Left out: everything"),
+  forMs: z.int().min(1_000).max(LONGEST_FREEZE_MS).describe("How long, 1 second to 7 days"),
 });
-const THAW = z.strictObject({ reason, service: z.string().optional() });
+const THAW = z.strictObject({ reason, service: z.string().optional().describe("Left out: every freeze") });
+
+/** What these routes take, for who describes them. */
+export const BODIES = { ENABLE, DISABLE, WEIGHT, RELOAD, FREEZE, THAW };
 
 function freeze({ director }: HandlerContext, request: ApiRequest): Promise<ApiReply> {
   return withBody(FREEZE, request, async ({ service, forMs, reason: why }) =>
@@ -99,6 +110,7 @@ async function services(context: HandlerContext, request: ApiRequest, path: read
     return problem(404, "servers are at /v1/services/SERVICE/servers/SERVER/ACTION");
   const { director } = context;
   if (action === "explain") {
+    if (request.method !== "GET") return wrongMethod("GET");
     const place = director.locate(service, server);
     if (!place.ok) return refused(place.error);
     const reply = explain(place.value.service, place.value.server, context.statusInput());

@@ -6,16 +6,18 @@ import type { PlanReply } from "./shapes.ts";
 
 const SOURCE = z.strictObject({ file: z.string().max(4_096), text: z.string() });
 const FILES = z.strictObject({
-  /** Under this name problems are reported. */
-  file: z.string().max(4_096),
-  /** undefined: it could not be read; `problem` says why. */
-  text: z.string().optional(),
+  file: z.string().max(4_096).describe("Under this name problems are reported"),
+  text: z.string().optional().describe("Left out: it could not be read; `problem` says why"),
   problem: z.string().optional(),
   includes: z
     .array(z.strictObject({ pattern: z.string(), files: z.array(SOURCE), problem: z.string().optional() }))
-    .default([]),
+    .default([])
+    .describe("What each pattern of `include` has found"),
 });
-const PLAN = z.strictObject({ files: FILES.optional() });
+/** What POST /v1/plan takes. */
+export const PLAN = z.strictObject({
+  files: FILES.optional().describe("A configuration as texts; left out: the daemon's own file, as it is now"),
+});
 
 /** A configuration as texts: the main file, and what each of its `include` patterns has found. */
 export interface SentFiles {
