@@ -100,6 +100,14 @@ function rssOf(pid: number): number {
   }
 }
 
+/** Connections that this host has begun: TcpActiveOpens of /proc/net/snmp. For a prober that resets a connection before the server's accept() sees it. */
+export function connectionsBegun(): number {
+  const [names = "", values = ""] = readFileSync("/proc/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Tcp:"));
+  return Number(values.split(" ")[names.split(" ").indexOf("ActiveOpens")]);
+}
+
 /** Arrivals at the servers. */
 export interface TargetStats {
   /** CLOCK_MONOTONIC, microseconds. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { bootLab, type LabResult, LabUnavailable, type Topology } from "./lab.ts";
-import { machineOf } from "./scenario.ts";
+import { machineOf, prepared } from "./scenario.ts";
 
 const usage = `lab: runs one command in a throw-away machine with the real IPVS
   node test/lab/cli.ts [options] FILE.lab.ts          a scenario, in the machine it asks for
@@ -42,6 +42,7 @@ async function main(): Promise<number> {
     (values.env ?? []).map((pair) => [pair.split("=")[0]!, pair.slice(pair.indexOf("=") + 1)]),
   );
   try {
+    using made = await prepared(scenario ? resolve(first) : undefined);
     const result: LabResult = await bootLab({
       ...(scenario ? machineOf(first) : {}),
       ...(values.topology && { topology: values.topology as Topology }),
@@ -51,7 +52,7 @@ async function main(): Promise<number> {
       ...(values.systemd && { systemd: true }),
       command: scenario ? [process.execPath, "--test-reporter=spec", resolve(first)] : positionals,
       cwd: process.cwd(),
-      env,
+      env: { ...env, ...made.env },
       writable: values.writable ?? [],
       onStdout: (text) => void process.stdout.write(text),
       onStderr: (text) => void process.stderr.write(text),

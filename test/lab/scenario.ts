@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { bootLab, type LabOptions, LabUnavailable, type Topology } from "./lab.ts";
 import type { Told, Verdict } from "./report.ts";
@@ -15,6 +16,7 @@ export function machineOf(file: string): Machine {
   const machine: { -readonly [K in keyof Machine]: Machine[K] } = {};
   for (const word of line[1]!.trim().split(/\s+/).filter(Boolean)) {
     const [name, value = ""] = word.split("=");
+    if (name === "prepare" && value !== "") continue;
     if (name === "topology" && ["routed", "flat", "none"].includes(value)) machine.topology = value as Topology;
     else if (name === "systemd" && value === "") machine.systemd = true;
     else if (name === "servers" && Number(value) > 0) machine.servers = Number(value);
@@ -25,19 +27,66 @@ export function machineOf(file: string): Machine {
   return machine;
 }
 
+/** What a scenario has had made outside, before its machine starts. */
+export interface Prepared extends Disposable {
+  /** LAB_PREPARED: the folder it lies in, where the guest sees it too. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Where a scenario's line `// lab:` has `prepare=FILE`: has that module beside it fill a folder, by its `prepare(folder)`, in this process.
+ *  The folder is gone when this is disposed of.
+ *  @throws LabUnavailable, from `prepare`, where this host cannot make it. */
+export async function prepared(file: string | undefined): Promise<Prepared> {
+  const [, name] = (file && /^\/\/ lab:.* prepare=(\S+)/m.exec(readFileSync(file, "utf8"))) || [];
+  if (file === undefined || name === undefined) return { env: {}, [Symbol.dispose]() {} };
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), "director-lab-prepared-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const { prepare } = (await import(join(dirname(file), name))) as Preparation;
+    await prepare(folder);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { env: { LAB_PREPARED: folder }, [Symbol.dispose]: remove };
+}
+
+interface Preparation {
+  readonly prepare: (folder: string) => Promise<void> | void;
+}
+
+/** Scenarios that may be run a second time, in one run of all tests. Their clocks are real and their host may be busy with anything: one that fails
+ *  is told in full and gets one more try. What fails twice has failed, and so has whatever comes after this many. */
+let secondRuns = 3;
+
 /** Runs one scenario program in a machine of its own, with our variables LAB_*; each of its steps becomes a subtest of `t`, while it happens.
  *  Skips `t` where no machine can run. */
 export async function runScenario(t: TestContext, file: string): Promise<void> {
-  const steps = mirror(t);
+  if (secondRuns === 0) return attempt(t, file, "last");
+  try {
+    return await attempt(t, file, "first");
+  } catch (error) {
+    if (!(error instanceof Error) || secondRuns-- <= 0) throw error;
+    t.diagnostic(`*** ${t.name} failed and is run once more: ${error.stack ?? error.message}`);
+  }
+  await attempt(t, file, "last");
+}
+
+async function attempt(t: TestContext, file: string, which: "first" | "last"): Promise<void> {
+  const steps = mirror(t, which);
   const machine = machineOf(file);
   const reporter = join(import.meta.dirname, "report.ts");
   try {
+    using made = await prepared(file);
     const result = await bootLab({
       ...machine,
       command: [process.execPath, `--test-reporter=${reporter}`, file],
-      env: Object.fromEntries(
-        Object.entries(process.env).flatMap(([k, v]) => (k.startsWith("LAB_") ? [[k, v ?? ""]] : [])),
-      ),
+      env: {
+        ...Object.fromEntries(
+          Object.entries(process.env).flatMap(([k, v]) => (k.startsWith("LAB_") ? [[k, v ?? ""]] : [])),
+        ),
+        ...made.env,
+      },
       signal: t.signal,
       onReport: steps.take,
     });
@@ -46,7 +95,8 @@ export async function runScenario(t: TestContext, file: string): Promise<void> {
     );
     const said = [result.stdout, result.stderr].filter((text) => text.trim() !== "").join("\n");
     if (result.timedOut) throw new Error(`the scenario took longer than its ${machine.timeoutSec ?? 120} s\n${said}`);
-    if (result.code !== 0) throw new Error(`exit ${result.code}, ${failures} steps failed\n${said}`);
+    if (result.code !== 0)
+      throw new Error(`exit ${result.code}, ${failures} steps failed\n${steps.errors().join("\n")}\n${said}`);
     if (steps.count() === 0) throw new Error(`the scenario has no steps\n${said}`);
   } catch (error) {
     await steps.finish("the machine ended in the midst of this");
@@ -60,9 +110,17 @@ interface Node {
   readonly settle: (verdict: Verdict) => void;
 }
 
-/** Repeats the tests that run inside as subtests outside. */
-function mirror(t: TestContext) {
+/** Repeats the tests that run inside as subtests outside. In a first attempt what failed is shown as skipped: it has another chance. */
+function mirror(t: TestContext, which: "first" | "last") {
   const open: Node[] = [];
+  const errors: string[] = [];
+  const shown = (verdict: Verdict): Verdict => {
+    if (verdict.kind !== "fail") return verdict;
+    errors.push(verdict.error);
+    return which === "last"
+      ? verdict
+      : { kind: "skip", reason: `FAILED in the first run: ${verdict.error.split("\n")[0]}` };
+  };
   const subtests: Promise<void>[] = [];
   let rest = "";
   let failures = 0;
@@ -81,6 +139,7 @@ function mirror(t: TestContext) {
   };
   return {
     count: () => subtests.length,
+    errors: () => errors,
     take(text: string): void {
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
@@ -90,7 +149,7 @@ function mirror(t: TestContext) {
         else if (told.kind === "note") t.diagnostic(told.text);
         else {
           if (told.verdict.kind === "fail") failures++;
-          open[told.nesting]?.settle(told.verdict);
+          open[told.nesting]?.settle(shown(told.verdict));
           open.length = told.nesting;
         }
       }
@@ -98,7 +157,7 @@ function mirror(t: TestContext) {
     /** Fails what is still open, with this reason, and waits for all subtests; how many failed. */
     async finish(reason: string): Promise<number> {
       failures += open.length;
-      for (const node of open.splice(0)) node.settle({ kind: "fail", error: reason });
+      for (const node of open.splice(0)) node.settle(shown({ kind: "fail", error: reason }));
       await Promise.all(subtests);
       return failures;
     },

@@ -1,0 +1,114 @@
+// CPU time for a check: `director run` against keepalived, HAProxy and a bare loop in C, side by side on one machine.
+//   npm run bench              the whole, about 25 minutes
+//   npm run bench -- --quick   TCP, HTTP and UDP with 1,000 servers, under two minutes
+// Prints a table, and writes it with a plot to bench/results/. Ratios are of one run's medians; absolutes depend on the machine.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { arch, cpus, release } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { compare, type Measured, median, type Pace, type Plan } from "./probing/compare.ts";
+import { plot } from "./probing/plot.ts";
+import { bringPrograms } from "./probing/programs.ts";
+import type { Subject, Way } from "./probing/subjects.ts";
+
+const ALL: readonly Subject[] = ["limit", "director", "keepalived", "haproxy"];
+const QUICK: Pace = { settleMs: 2_000, windowMs: 5_000, rounds: 1 };
+const WHOLE: Pace = { settleMs: 5_000, windowMs: 12_000, rounds: 2 };
+
+const { values } = parseArgs({
+  options: { quick: { type: "boolean" }, only: { type: "string" }, rounds: { type: "string" } },
+});
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const programs = bringPrograms(say);
+for (const line of programs.why) say(line);
+const pace: Pace = {
+  ...(values.quick ? QUICK : WHOLE),
+  ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }),
+};
+const sizes = values.quick ? [1_000] : [1_000, 2_000, 5_000, 10_000];
+const plans: readonly Plan[] = (["tcp", "http", "http-kept", "udp"] as const)
+  .flatMap((way: Way) => [
+    ...sizes.map((servers) => ({ way, servers, periodMs: 1_000, subjects: ALL })),
+    ...(values.quick ? [] : [{ way, servers: 20_000, periodMs: 2_000, subjects: ["director"] as const }]),
+  ])
+  .filter(({ way, servers }) => values.only === undefined || `${way}/${servers}`.startsWith(values.only));
+
+const measured: Measured[] = [];
+for (const plan of plans) {
+  say(`${plan.way}, ${plan.servers} servers, every ${plan.periodMs} ms`);
+  measured.push(...(await compare(plan, pace, programs, say)));
+}
+
+/** The medians of one prober over one set of servers. */
+function middle(subject: Subject, plan: Plan): Measured | undefined {
+  const rounds = measured.filter(
+    (m) => m.subject === subject && m.way === plan.way && m.servers === plan.servers && m.periodMs === plan.periodMs,
+  );
+  if (rounds.length === 0) return undefined;
+  const of = (pick: (m: Measured) => number) => median(rounds.map(pick));
+  return {
+    ...rounds[0]!,
+    cpuUs: of((m) => m.cpuUs),
+    rate: of((m) => m.rate),
+    p99LateMs: rounds[0]!.p99LateMs === undefined ? undefined : of((m) => m.p99LateMs!),
+    rssMb: of((m) => m.rssMb),
+    startMs: of((m) => m.startMs),
+  };
+}
+
+const times = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? "-" : (a / b).toFixed(2);
+const rows = plans.map((plan) => {
+  const [limit, director, keepalived, haproxy] = ALL.map((subject) => middle(subject, plan));
+  // A prober that does not keep up is shown in brackets: what it costs then says little.
+  const cost = (m: Measured | undefined) =>
+    m === undefined ? "-" : m.rate < 0.95 * m.due ? `(${m.cpuUs.toFixed(1)})` : m.cpuUs.toFixed(1);
+  return [
+    plan.way,
+    String(plan.servers),
+    cost(director),
+    cost(keepalived),
+    cost(haproxy),
+    cost(limit),
+    times(director?.cpuUs, keepalived?.cpuUs),
+    times(director?.cpuUs, haproxy?.cpuUs),
+    times(director?.cpuUs, limit?.cpuUs),
+    director === undefined ? "-" : `${director.p99LateMs}`,
+    director === undefined ? "-" : `${Math.round(director.rssMb)}`,
+    director === undefined ? "-" : `${Math.round(director.startMs)}`,
+  ];
+});
+const heading = [
+  "way",
+  "servers",
+  "director us",
+  "keepalived",
+  "haproxy",
+  "C limit",
+  "x ka",
+  "x ha",
+  "x C",
+  "p99 late ms",
+  "RSS MB",
+  "start ms",
+];
+const widths = heading.map((text, i) => Math.max(text.length, ...rows.map((row) => row[i]!.length)));
+const line = (cells: readonly string[]) => cells.map((cell, i) => cell.padStart(widths[i]!)).join("  ");
+say(`\n${[heading, ...rows].map(line).join("\n")}`);
+say(
+  "CPU microseconds (user and system) of the whole prober for one completed check; (in brackets: it fell behind its schedule)",
+);
+
+const about = {
+  date: new Date().toISOString(),
+  machine: { cpus: cpus().length, model: cpus()[0]?.model, kernel: release(), arch: arch() },
+  versions: { node: process.version, keepalived: programs.keepalived?.version, haproxy: programs.haproxy?.version },
+  pace,
+};
+const folder = join(import.meta.dirname, "results");
+mkdirSync(folder, { recursive: true });
+const name = values.quick ? "probing-quick" : "probing";
+writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ about, measured }, undefined, 2)}\n`);
+const medians = plans.flatMap((plan) => ALL.flatMap((subject) => middle(subject, plan) ?? []));
+writeFileSync(join(folder, `${name}.svg`), plot(medians, about.date));
+say(`written: bench/results/${name}.json and .svg`);
