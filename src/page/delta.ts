@@ -38,23 +38,17 @@ function changedFields(
   piece: Piece,
   all: boolean,
 ): Readonly<Record<string, unknown>> | undefined {
-  let changed: Record<string, unknown> | undefined;
   const before = (old ?? {}) as Readonly<Record<string, unknown>>;
-  for (const [field, value = null] of Object.entries(piece)) {
-    const known = before[field] ?? null;
-    if (known === value || (!all && RESTLESS.has(field)) || isSame(field, known, value, all)) continue;
-    changed ??= {};
-    changed[field] = value;
-  }
-  for (const field of Object.keys(before))
-    if (!(field in piece) && before[field] != null) {
-      changed ??= {};
-      changed[field] = null;
-    }
-  return changed;
+  const after = piece as Readonly<Record<string, unknown>>;
+  const differ = (field: string) => !isSame(field, before[field] ?? null, after[field] ?? null, all);
+  const fields = [...Object.keys(after), ...Object.keys(before).filter((field) => !(field in after))].filter(differ);
+  // What goes anyway takes the restless with it: a failure and when it was belong together.
+  if (fields.length === 0 || (!all && fields.every((field) => RESTLESS.has(field)))) return undefined;
+  return Object.fromEntries(fields.map((field) => [field, after[field] ?? null]));
 }
 
 function isSame(field: string, a: unknown, b: unknown, all: boolean): boolean {
+  if (a === b) return true;
   if (typeof a === "number" && typeof b === "number") return RECKONED.has(field) && Math.abs(a - b) < WAVER_MS;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   const text = JSON.stringify(a);

@@ -65,7 +65,8 @@ export function drainPlot(drain, width, now) {
   const running = isRunning(state);
   const begun = history.find(({ asked }) => asked > 0)?.at;
   // Seen from its start on, the plan begins with the first step; else with the drain.
-  const base = (history[0]?.at ?? now) - startedAt < 5_000 ? (begun ?? (running ? now : startedAt)) : startedAt;
+  const whole = (history[0]?.at ?? now) - startedAt < 5_000;
+  const base = whole ? (begun ?? (running ? now : startedAt)) : startedAt;
   const from = Math.min(startedAt, history[0]?.at ?? startedAt);
   const planEnd = base + (plan.at(-1)?.at ?? 0);
   const last = history.at(-1)?.at ?? 0;
@@ -109,7 +110,7 @@ export function drainPlot(drain, width, now) {
       }),
     ];
   });
-  let given = "";
+  let given = whole && history.length > 0 ? `M${p(x(from))} ${p(y(0))}` : "";
   let share = 0;
   for (const point of history) {
     // What was moved is given back in the moment it is over without a result.
@@ -117,7 +118,7 @@ export function drainPlot(drain, width, now) {
     given += given === "" ? `M${p(x(point.at))} ${p(y(share))}` : `H${p(x(point.at))}V${p(y(share))}`;
   }
   if (given !== "") given += `H${p(x(end))}`;
-  const area = given === "" ? "" : `${given}V${p(y(0))}H${p(x(history[0]?.at ?? from))}Z`;
+  const area = given === "" ? "" : `${given}V${p(y(0))}H${p(x(whole ? from : (history[0]?.at ?? from)))}Z`;
   const marker = running ? "now" : state.replace("-", " ");
   const nearRight = x(end) > right - 60;
   const text = `planned in ${plan.length} steps to ${percent(plan.at(-1)?.asked ?? 1)}; given ${percent(share)} by ${clockTime(end)}, ${marker}`;

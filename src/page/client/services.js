@@ -9,6 +9,8 @@ import { checkOf, count, counted, isTrouble, percent, serviceState, stateOf, wei
 /** @typedef {import("./words.js").Server} Server */
 /** @typedef {import("./words.js").Service} Service */
 
+/** Rules that leave a weight as the file has it, but for the scale. */
+const AS_CONFIGURED = new Set(["configured", "presumed-up", "fail-open"]);
 const HEADS = ["server", "state", "weight", "connections", "last check"];
 
 /** @typedef {ReturnType<typeof createRow>} Row */
@@ -130,10 +132,7 @@ function createSection(name) {
       if (whole) for (const key of known.keys()) if (!place.servers.includes(key)) known.delete(key);
       if (touched.length === 0 && !whole && !changed.has(`service/${name}`)) return;
       const servers = store.serversOf(place);
-      const most = {
-        weight: Math.max(1, ...servers.map(({ weight }) => weight)),
-        configured: Math.max(1, ...servers.map(({ configuredWeight }) => configuredWeight)),
-      };
+      const most = greatest(servers);
       // A weight is drawn beside its neighbours': where one of them grows, all of them look smaller.
       const scale = `${most.weight}/${most.configured}`;
       const all = element.dataset.scale !== scale;
@@ -171,6 +170,18 @@ function createSection(name) {
         fill(rate, rateline(at, values, now()), h("span", {}, `${count(last)}/s`));
     },
   };
+}
+
+/** What the longest bar stands for. Weights are drawn on the scale of the configured ones, unless the pool is scaled (a drain's small numbers).
+ *  @param {readonly Server[]} servers */
+function greatest(servers) {
+  const weight = Math.max(1, ...servers.map((server) => server.weight));
+  const configured = Math.max(1, ...servers.map((server) => server.configuredWeight));
+  const scaled = servers.some(
+    (server) => server.weight > 0 && server.weight !== server.configuredWeight && AS_CONFIGURED.has(server.rule),
+  );
+  const both = Math.max(weight, configured);
+  return scaled ? { weight, configured } : { weight: both, configured: both };
 }
 
 /** @param {NonNullable<Service["sorryServer"]>} server */

@@ -50,7 +50,7 @@ export function showSummary(store) {
       {},
       tile("services up", of(services.filter((service) => service.up).length, services.length)),
       tile("servers serving", of(serving, servers.length), notes.join(", ")),
-      tile("connections open", count(open), closing > 0 ? `${count(closing)} closing` : ""),
+      tile("connections", count(open), closing > 0 ? `${count(closing)} closing` : ""),
       tile("new connections", `${count(rate)}/s`),
       tile("drains under way", count(running.length), paused > 0 ? `${count(paused)} paused` : ""),
       tile("table", head.inSync ? "in sync" : "NOT IN SYNC", ...readAgo(head.lastSuccessAt)),
