@@ -158,7 +158,7 @@ describe("the status page in a browser", { skip }, () => {
     );
     // Four steps are planned; what was given has reached the first two of them.
     const heights = async (path: string) => {
-      const d = await tab.value<string>(`${card}.querySelector(".${path}").getAttribute("d")`);
+      const d = await tab.value<string>(`${card}.querySelector("path.${path}").getAttribute("d")`);
       const [ground = "", ...others] = Array.from(d.matchAll(/[MV](?:[\d.]+ )?([\d.]+)/g), ([, y = ""]) => y);
       return [...new Set(others)].filter((y) => y !== ground);
     };
@@ -166,7 +166,7 @@ describe("the status page in a browser", { skip }, () => {
     assert.equal(planned.length, 4);
     assert.deepEqual(await heights("given"), planned.slice(0, 2));
     assert.match(
-      await tab.value(`${card}.querySelector("svg").getAttribute("aria-label")`),
+      await tab.value(`${card}.querySelector(".drainplot").getAttribute("aria-label")`),
       /^planned in 4 steps to 100%; given 50% by \d\d:\d\d:\d\d, now$/,
     );
     assert.match(await tab.value(textOf(row("app1"))), / 50 \/ 100 drain /);
