@@ -1,4 +1,4 @@
-// npm run demo | test | test:quick. Brings what is missing (packages, a Node that runs TypeScript, for the lab a kernel and a few tools),
+// npm run demo | test | test:quick | deb | tarball. Brings what is missing (packages, a Node that runs TypeScript, for the lab a kernel and a few tools),
 // saying so, then runs the real thing with that Node. Plain old JavaScript: whatever `node` npm runs under has to be able to read it.
 "use strict";
 
@@ -7,12 +7,16 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { prepareBrowser } = require("./setup-browser.cjs");
 const { prepareLab } = require("./setup-lab.cjs");
+const { prepareTmux } = require("./setup-tmux.cjs");
 
 const root = path.join(__dirname, "..");
 const programs = {
   demo: ["src/cli/demo.ts"],
   test: ["test/run.ts", "all"],
   "test:quick": ["test/run.ts", "quick"],
+  deb: ["packaging/deb.ts"],
+  tarball: ["packaging/tarball.ts"],
+  bench: ["bench/probing.ts"],
 };
 
 const ourNode = `node_modules/node-${process.platform}-${process.arch}`;
@@ -25,6 +29,7 @@ process.chdir(root);
 installPackages();
 const node = findNode();
 if (what === "test") prepareBrowser(say);
+if (what === "test") prepareTmux(say);
 const env = Object.assign({}, process.env, what === "test" ? prepareLab(say) : {});
 runThrough(node, programs[what].concat(args), env);
 

@@ -105,6 +105,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:buffer": ["cli"],
   "node:worker_threads": ["cli"],
   "node:events": ["cli"],
+  "node:readline": ["cli/terminal.ts"],
   "node:timers/promises": ["cli/metrics.ts"],
   "node:perf_hooks": ["runtime/process-numbers.ts"],
 };

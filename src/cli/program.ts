@@ -154,6 +154,16 @@ function seeing({ program, surroundings, runs, contextOf }: CommandLine): void {
       }),
     );
   program
+    .command("top")
+    .description("the same as it moves, with new connections a second; sorted and filtered by keys")
+    .argument("[service...]", "only these")
+    .action(
+      runs(async (services: readonly string[], _: unknown, command: Command) => {
+        const { top } = await import("./top.ts");
+        return top(contextOf(command), services, surroundings.env);
+      }),
+    );
+  program
     .command("explain")
     .description("why a server has the weight it has")
     .argument("<service>")

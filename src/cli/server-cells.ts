@@ -29,7 +29,8 @@ export function weightNumbers({ weight, configuredWeight }: ServerStatus): strin
 export function weightNotes(server: ServerStatus, now: number): readonly string[] {
   const { weight, configuredWeight, rule, kernelWeight, takenOut, disabled } = server;
   const notes: string[] = [];
-  if (weight !== configuredWeight || rule === "disabled") notes.push(rule);
+  // All weights of a service that is drained are made smaller together.
+  if (weight !== configuredWeight || rule === "disabled") notes.push(rule === "configured" ? "scaled" : rule);
   if (disabled?.until !== undefined) notes.push(`until ${nearTime(disabled.until, now)}`);
   if (takenOut !== undefined) notes.push("taken out");
   else if (kernelWeight === undefined) notes.push("not in the table");

@@ -8,11 +8,13 @@ import type {
   GlanceService,
   IpvsChange,
   IpvsTable,
+  Rates,
   ServiceEntry,
   ServiceRate,
   Stats,
 } from "../ipvs/table.ts";
 import { type ConnectionLimits, type DestinationKey, destinationKey, type ServiceKey } from "../model/service.ts";
+import type { Millis, MonotonicMs } from "../model/time.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { ApplyReport, KernelTable } from "./kernel-table.ts";
 import { type Scheduler, scheduler } from "./schedule.ts";
@@ -36,7 +38,7 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
   let table = initial;
   const schedulers = new Map<ServiceKey, { readonly name: string; readonly scheduler: Scheduler }>();
   const traffic = new Map<ServiceKey, Map<DestinationKey, Traffic>>();
-  let asked: { readonly at: number; readonly counters: Stats } = { at: 0, counters: new Map() };
+  let estimated: { readonly at: MonotonicMs; readonly counters: Stats; readonly rates: Rates } | undefined;
   for (const [service, entry] of table) schedulerOf(service, entry);
 
   /** A service keeps its scheduler, and the scheduler its place, until an edit names another. */
@@ -107,14 +109,17 @@ export function memoryTable(initial: IpvsTable = new Map(), clock: Clock = syste
       signal.throwIfAborted();
       return new Map();
     },
-    /** Over the time since it was last asked; 0 the first time. */
+    /** Over the time since they were last estimated, every 2 seconds at most as the kernel does; 0 the first time. */
     async rates(signal) {
       signal.throwIfAborted();
       const now = clock.now().mono;
-      const before = asked;
-      const seconds = (now - before.at) / 1000;
-      asked = { at: now, counters: countersOf(table, traffic) };
-      return new Map([...asked.counters].map(([key, own]) => [key, rateOf(own, before.counters.get(key), seconds)]));
+      if (estimated && now - estimated.at < ESTIMATE_EVERY_MS) return estimated.rates;
+      const counters = countersOf(table, traffic);
+      const before = estimated;
+      const seconds = (now - (before?.at ?? 0)) / 1000;
+      const rates = new Map([...counters].map(([key, own]) => [key, rateOf(own, before?.counters.get(key), seconds)]));
+      estimated = { at: now, counters, rates };
+      return rates;
     },
     async apply(changes, signal): Promise<ApplyReport> {
       signal.throwIfAborted();
@@ -168,6 +173,9 @@ interface Traffic {
   /** The limit as of the last order, to tell whether the next one lifts it. */
   upper: number;
 }
+
+/** net/netfilter/ipvs/ip_vs_est.c */
+const ESTIMATE_EVERY_MS: Millis = 2_000;
 
 /** As ip_vs_unbind_dest decides it. */
 function hasRoomAgain(open: number, limits: ConnectionLimits | undefined): boolean {
