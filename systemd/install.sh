@@ -106,6 +106,7 @@ uninstall() {
     run systemctl daemon-reload
   fi
   if [ -e /var/cache/director ]; then run rm -r /var/cache/director; fi
+  if [ -e /run/director ]; then run rm -r /run/director; fi
   if [ -e "$users" ]; then run rm "$users"; fi
   if [ -e "$settings" ]; then run rm "$settings"; fi
   if [ "$(readlink -- "$command")" = "$root/bin/director" ]; then run rm "$command"; fi

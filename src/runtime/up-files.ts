@@ -38,8 +38,14 @@ export function upFiles(directory: string, onError: (problem: string) => void): 
         onError(`${directory}: ${error instanceof Error ? error.message : error}`);
       }
     },
+    /** The directory stays: keepalived (2.2) watches it for its track_file, and once it is gone does not notice that it came back. */
     remove() {
-      rmSync(directory, { recursive: true, force: true });
+      try {
+        for (const name of readdirSync(directory)) rmSync(join(directory, name), { force: true });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") onError(`${directory}: ${error}`);
+      }
+      written = new Map();
     },
   };
 }

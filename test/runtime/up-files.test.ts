@@ -32,7 +32,7 @@ test("one file a service, 1 or 0; a service that left has none, nor has one of a
   files.write(new Map([["web", false]]));
   assert.deepEqual(said(folder), { web: "0\n" });
   files.remove();
-  assert.throws(() => readdirSync(folder), { code: "ENOENT" });
+  assert.deepEqual(said(folder), {});
   assert.deepEqual(problems, []);
 });
 
@@ -67,4 +67,17 @@ test("where they cannot be written that is said, and once they can they are", (t
   rmSync(folder);
   files.write(new Map([["web", true]]));
   assert.deepEqual(said(folder), { web: "1\n" });
+});
+
+test("the directory outlives us: whoever watches it sees the files of the next life", (t) => {
+  const folder = folderFor(t);
+  const files = upFiles(folder, (problem) => problems.push(problem));
+  files.remove();
+  files.write(new Map([["web", true]]));
+  const { ino } = statSync(folder);
+  files.remove();
+  upFiles(folder, (problem) => problems.push(problem)).write(new Map([["web", true]]));
+  assert.equal(statSync(folder).ino, ino);
+  assert.deepEqual(said(folder), { web: "1\n" });
+  assert.deepEqual(problems, []);
 });

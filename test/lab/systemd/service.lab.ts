@@ -1,7 +1,7 @@
 // director as a service: installed as documented, started, commanded, reloaded, restarted, taken away.
 // lab: topology=routed servers=2 systemd timeout=400
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { must, run, shell, startActors, until, weights } from "../inside.ts";
 import {
   as,
@@ -222,6 +222,27 @@ step("a restart under load: no request fails, no weight is ever 0", async () => 
     [],
   );
 });
+
+step(
+  "the files that say who is up go with the daemon, killed or stopped; their directory stays for who watches it",
+  async () => {
+    const up = "/run/director/up";
+    const { ino } = statSync(up);
+    const watched = sampling(() => String(existsSync(`${up}/web`)));
+    const killed = await mainPid();
+    await order("kill", "--signal=KILL", "--kill-whom=main", "director");
+    await until("it is back", async () => (await mainPid()) !== killed && existsSync(`${up}/web`), {
+      timeoutMs: 60_000,
+    });
+    assert.deepEqual([...new Set(watched())], ["true", "false"]);
+    await order("stop", "director");
+    assert.deepEqual(readdirSync(up), []);
+    assert.equal(statSync(up).ino, ino);
+    await order("start", "director");
+    assert.equal(readFileSync(`${up}/web`, "utf8"), "1\n");
+    assert.equal(statSync(up).ino, ino);
+  },
+);
 
 step("control.group: a group director belongs to gets the socket, another is refused by name", async () => {
   await shell("groupadd lbadmins; groupadd others; usermod -aG lbadmins director; usermod -aG lbadmins stranger");
