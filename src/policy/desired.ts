@@ -376,8 +376,9 @@ function ruleOf(
   if (intent?.disabled) return "disabled";
   if (intent?.stateLost) return "state-lost";
   const { reported } = verdict;
-  if (verdict.kind === "down" && failOpen && isWilling(verdict, position))
-    return ideal(position) === 0 ? zero : "fail-open";
+  // A reload makes unknown of the dead whose check it has changed: nothing that would take their clients away.
+  const isDead = verdict.kind === "down" || verdict.kind === "unknown";
+  if (isDead && failOpen && isWilling(verdict, position)) return ideal(position) === 0 ? zero : "fail-open";
   if (verdict.kind === "down") return "down";
   if (verdict.kind === "unknown") return "not-yet-probed";
   if (reported?.hold !== undefined) return `agent-${reported.hold}`;

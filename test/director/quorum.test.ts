@@ -164,6 +164,21 @@ describe("fail_open: all-down", () => {
     assert.equal(told(daemon), 2);
   });
 
+  test("a reload that changes the check takes nobody's clients away, and ends it by what the new check says", async () => {
+    const machine = world();
+    const daemon = await machine.start(three(...OPEN));
+    await fail(machine, A, B, C);
+    const changed = webConf([`a ${A}`, `b ${B}`, `c ${C}`], { service: OPEN, check: "path: /other" });
+    const written = await writtenWhile(machine, () => daemon.reload(changed));
+    assert.deepEqual(written, []);
+    await machine.clock.advance(20_000);
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100, ${C} 100`, "still failing everywhere");
+    for (const server of [A, B]) machine.servers.answer(server, "pass");
+    await machine.clock.advance(20_000);
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100, ${C} 0`);
+    assert.equal(told(daemon), 2);
+  });
+
   test("never the disabled or drained", async () => {
     const machine = world();
     const daemon = await machine.start(three(...OPEN));
