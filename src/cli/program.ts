@@ -178,6 +178,9 @@ function seeing({ program, surroundings, runs, contextOf }: CommandLine): void {
     .command("events")
     .description("what happened: the last 10,000 events")
     .option("-f, --follow", "the last 10, then what happens from now on")
+    .option("--service <name,...>", "only of these services", list)
+    .option("--kind <kind,...>", "only these: server, weight, drain.paused, ...", list)
+    .option("--since <when>", "10m, 2h, or a time: 2026-11-20 06:00")
     .option("--after <seq>", "only what came after this sequence number")
     .action(
       runs(async (options: EventsOptions, command: Command) => {
@@ -185,6 +188,10 @@ function seeing({ program, surroundings, runs, contextOf }: CommandLine): void {
         return events(contextOf(command), options);
       }),
     );
+}
+
+function list(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(",").filter((part) => part !== "")];
 }
 
 function serverCommands({ program, surroundings, runs, contextOf }: CommandLine): void {

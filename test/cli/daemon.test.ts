@@ -128,6 +128,40 @@ describe("the command line and a daemon", () => {
     assert.equal((await b.cli("reload", "--wait", "--json")).code, 0);
   });
 
+  test("events of some services, of some kinds, of late", async () => {
+    const named = async (...args: readonly string[]) =>
+      (await b.cli("events", "--json", ...args)).stdout
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line) as { service?: string; kind: string; to?: string; at: number });
+    const all = await named();
+    const web = await named("--service", "web");
+    assert.ok(web.length > 0 && web.length < all.length && web.every(({ service }) => service === "web"));
+    const downs = await named("--kind", "server.down");
+    assert.deepEqual(
+      [...new Set(downs.map(({ kind, to }) => `${kind} ${to}`))],
+      ["server down"],
+    );
+    const both = await named("--kind", "server.down,weight", "--service", "list,api");
+    assert.deepEqual([...new Set(both.map(({ kind }) => kind))], ["weight"]);
+    assert.deepEqual(await named("--since", "1h"), all);
+    assert.deepEqual(await named("--since", "2999-01-01 00:00"), []);
+    const last = all.at(-1)!.at;
+    assert.deepEqual(
+      await named("--since", new Date(last).toISOString()),
+      all.filter(({ at }) => at >= last),
+    );
+    for (const [args, says] of [
+      [["--kind", "sever"], /--kind sever: expected server, /],
+      [["--kind", "server.dead"], /--kind server\.dead: expected/],
+      [["--since", "yesterday"], /--since yesterday: expected 10m/],
+    ] as const) {
+      const { code, stderr } = await b.cli("events", ...args);
+      assert.equal(code, 2);
+      assert.match(stderr, says);
+    }
+  });
+
   test("events are numbered lines; --after goes on behind one; a follower sees what happens next", async () => {
     const all = (await b.cli("events")).stdout.trimEnd().split("\n");
     assert.match(all[0]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +1 info +web: virtual service/);
