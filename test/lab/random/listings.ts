@@ -1,4 +1,7 @@
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { after } from "node:test";
 import { must, run } from "../inside.ts";
 
 const IPVSADM = "/usr/sbin/ipvsadm";
@@ -12,8 +15,33 @@ export interface Listings {
 
 export async function listings(): Promise<Listings> {
   const proc = procLines(readFileSync("/proc/net/ip_vs", "utf8"));
-  const [saved, thresholds] = await Promise.all([must([IPVSADM, "-Sn"]), must([IPVSADM, "-Ln", "--thresholds"])]);
+  const [saved = "", thresholds = ""] = await listed("-Sn", "-Ln --thresholds");
   return { saved: saved.split("\n").filter(Boolean), thresholds: thresholdLines(thresholds), proc };
+}
+
+/** What ipvsadm prints with each of these arguments. A shell that lives on starts it three times quicker than Node does. */
+async function listed(...args: readonly string[]): Promise<readonly string[]> {
+  shell.stdin.write(args.map((words) => `${IPVSADM} ${words}; echo "exit $?"\n`).join(""));
+  const texts: string[] = [];
+  for (const words of args) {
+    const lines: string[] = [];
+    for (let line = await nextLine(); line !== "exit 0"; line = await nextLine()) {
+      if (line.startsWith("exit ")) throw new Error(`ipvsadm ${words}: ${line}`);
+      lines.push(line);
+    }
+    texts.push(lines.join("\n"));
+  }
+  return texts;
+}
+
+const shell = spawn("/bin/sh", [], { stdio: ["pipe", "pipe", "inherit"] });
+after(() => shell.stdin.end());
+const output = createInterface(shell.stdout)[Symbol.asyncIterator]();
+
+async function nextLine(): Promise<string> {
+  const { value, done } = await output.next();
+  if (done) throw new Error("the shell that runs ipvsadm has ended");
+  return value;
 }
 
 function thresholdLines(text: string): readonly string[] {

@@ -194,9 +194,9 @@ for (let restart = 0; restart <= RESTARTS; restart++) {
     t.diagnostic(JSON.stringify(took));
   });
 
-  step("the same file again, and two seconds of nothing: nothing is written", async () => {
+  step("the same file again, and a while of nothing: nothing is written", async () => {
     await nothingIsWritten(reload);
-    await nothingIsWritten(() => sleep(2_000));
+    if (restart % RESTARTS === 0) await nothingIsWritten(() => sleep(2_000));
   });
 
   if (restart === RESTARTS) break;
