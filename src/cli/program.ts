@@ -12,6 +12,7 @@ import type { FlushOptions } from "./flush.ts";
 import type { FreezeOptions } from "./freeze.ts";
 import { type Output, processOutput } from "./output.ts";
 import type { PlanOptions } from "./plan.ts";
+import { completionCommands } from "./program-completion.ts";
 import { drainCommands } from "./program-drains.ts";
 import { importCommands } from "./program-import.ts";
 import type { ReloadOptions } from "./reload.ts";
@@ -61,6 +62,7 @@ export function commandProgram(surroundings: Surroundings, ended: (exit: number)
   drainCommands(line);
   configCommands(line);
   importCommands(line);
+  completionCommands(line);
   return line.program;
 }
 
