@@ -53,7 +53,11 @@ interface Leaf {
 
 /** What can be called, commands before those below them; a command that only holds others is none. */
 export function leaves(command: Command, path = "", about?: string): readonly Leaf[] {
-  return command.commands.flatMap((child) => {
+  const visible = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((child) => child.name() !== "help");
+  return visible.flatMap((child) => {
     const here = `${path}${child.name()}`;
     const isGroup = child.commands.length > 0 && child.registeredArguments.length === 0 && child.options.length === 0;
     const below = leaves(child, `${here} `, isGroup ? child.description() : undefined);
@@ -72,9 +76,15 @@ function section({ command, path, about }: Leaf): readonly string[] {
     prose(
       sentence(about === undefined ? command.description() : `${about.replace(/;.*/, "")}: ${command.description()}`),
     ),
-    ...described.flatMap((argument) => tagged(italic(argumentWord(argument)), [prose(sentence(argument.description))])),
+    ...described.flatMap((argument) =>
+      tagged(italic(argumentWord(argument)), [prose(sentence(`${argument.description}${choicesOf(argument)}`))]),
+    ),
     ...options(command.options),
   ];
+}
+
+function choicesOf({ argChoices }: { readonly argChoices?: readonly string[] | undefined }): string {
+  return argChoices === undefined ? "" : `: ${argChoices.join(", ")}`;
 }
 
 function argumentWord(argument: Argument): string {
@@ -84,7 +94,7 @@ function argumentWord(argument: Argument): string {
 
 function options(list: readonly (Pick<Option, "flags" | "description"> & Partial<Option>)[]): readonly string[] {
   return list.flatMap(({ flags, description, argChoices, defaultValue }) => {
-    const choices = argChoices === undefined ? "" : `: ${argChoices.join(", ")}`;
+    const choices = choicesOf({ argChoices });
     const [what, fallback = ""] = description.split(" (default");
     const byDefault = defaultValue === undefined ? "" : ` (default: ${defaultValue})`;
     return tagged(flagWords(flags), [
@@ -123,7 +133,7 @@ function common(): readonly string[] {
       ["5", "It is paused."],
     ]),
     ...paragraph(
-      "`undrain`: 0 healthy and at full weight, 1 refused or not there in time. `import`: 0 exact, 1 written with losses, 65 refused. `plan --exit-code`: 0 nothing to change, 3 changes, 1 the reload would be refused.",
+      "`undrain`: 0 healthy and at full weight, 1 refused or not there in time. `import`: 0 exact, 1 written with losses, 65 refused. `plan --exit-code`: 0 nothing to change, 3 changes, 1 the reload would be refused. `check`: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, as monitoring plugins have it.",
     ),
     ...heading("ENVIRONMENT"),
     ...terms([

@@ -164,7 +164,7 @@ const SAYS: Readonly<Record<string, string>> = {
   dns: "One query, as resolvers ask.",
   smtp: "Greeting, EHLO, QUIT.",
   grpc: "grpc.health.v1.Health/Check.",
-  exec: "Runs a program without a shell and without director's capabilities: exit code 0 passes, everything else fails.",
+  exec: "Runs a program without a shell and without director's capabilities: exit code 0 passes, everything else fails. It finds `DIRECTOR_ADDRESS`, `DIRECTOR_PORT` and `DIRECTOR_CHECK_TIMEOUT_MS` in its environment.",
   agent:
     "Reads one line from an agent on the server, such as `75%`, `drain`, `maint`, `down` or `up`, that says the weight it wants. It takes nothing down by being away; `port` is required.",
 };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
@@ -133,8 +133,11 @@ describe("docs/operations.md and a daemon", () => {
 
   test("a state directory that cannot be written", async (t) => {
     const state = join(b.dir, "state");
-    rmSync(state, { recursive: true });
-    writeFileSync(state, "");
+    const file = join(b.dir, "no-directory");
+    writeFileSync(file, "");
+    // In one go: the daemon writes there now and then.
+    renameSync(state, `${state}.was`);
+    renameSync(file, state);
     t.after(async () => {
       rmSync(state, { force: true });
       await b.cli("disable", "list", "a");
