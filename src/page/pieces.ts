@@ -52,8 +52,8 @@ export type ServicePiece = Omit<ServiceStatus, "servers" | "name">;
 
 export interface ServerPiece extends Omit<ServerStatus, "checks"> {
   readonly checks: readonly Omit<ServerStatus["checks"][number], "at" | "tookMs">[];
-  /** Of each check: when its last probe ended, and how long it took. */
-  readonly probes: readonly { readonly at: number | undefined; readonly tookMs: number }[];
+  /** Of each check: when its last probe ended. */
+  readonly probes: readonly (number | undefined)[];
 }
 
 export interface DrainPiece extends Omit<DrainStatus, "nextInMs" | "ttlLeftMs">, DrainMore {

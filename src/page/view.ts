@@ -73,7 +73,7 @@ function serverPiece({ checks, ...server }: ServerStatus): ServerPiece {
   return {
     ...server,
     checks: checks.map(({ at: _, tookMs: __, ...check }) => check),
-    probes: checks.map(({ at, tookMs }) => ({ at, tookMs })),
+    probes: checks.map(({ at }) => at),
   };
 }
 

@@ -1,5 +1,5 @@
 // What happened, the latest first.
-import { byId, chip, h, setHidden } from "./dom.js";
+import { byId, chip, h, setChildren, setHidden } from "./dom.js";
 import { clockTime, dateTime } from "./words.js";
 
 /** @typedef {import("../../director/events.ts").DirectorEvent} DirectorEvent */
@@ -32,7 +32,7 @@ export function createEvents() {
         lines.set(event.seq, line);
         return line;
       });
-      list.replaceChildren(...wanted);
+      setChildren(list, wanted);
     },
   };
 }

@@ -1,8 +1,9 @@
 // Services with their servers. Every row is made once and then kept up to date in place, field by field.
-import { byId, chip, fill, h, icon, setAttribute, setChildren, setHidden, setText } from "./dom.js";
+import { byId, chip, fill, h, icon, setAttribute, setChildren, setHidden } from "./dom.js";
 import { rateline } from "./plot.js";
+import { createRow } from "./row.js";
 import { now, timeElement } from "./times.js";
-import { checkOf, count, counted, isTrouble, percent, serviceState, stateOf, weightNotes } from "./words.js";
+import { count, counted, serviceState } from "./words.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./filter.js").Filter} Filter */
@@ -192,90 +193,4 @@ function sorry({ address, serves, state, reason, active }) {
     serves && icon("warn"),
     `Sorry server ${address} ${standing}${health}${active ? `, ${counted(active, "connection")}` : ""}`,
   ];
-}
-
-function createRow() {
-  const name = h("strong");
-  const address = h("span.muted");
-  const state = h("div.cell.state", { role: "cell" });
-  const fillBar = h("span.fill");
-  const mark = h("span.mark");
-  const numbers = h("span.numbers");
-  const notes = h("span.rules");
-  const active = h("span.active");
-  const inactive = h("span.muted");
-  const check = h("div.cell.check", { role: "cell" });
-  const bar = h("span.bar", { "aria-hidden": "true" }, fillBar, mark);
-  const element = h(
-    "div.row.server",
-    { role: "row" },
-    h("div.cell.name", { role: "cell" }, name, address),
-    state,
-    h("div.cell.weight", { role: "cell" }, bar, numbers, notes),
-    h("div.cell.open", { role: "cell" }, active, inactive),
-    check,
-  );
-  /** @type {Server | undefined} */
-  let shown;
-  let hay = "";
-
-  return {
-    element,
-    /** @param {Server} server @param {{ readonly weight: number, readonly configured: number }} most */
-    update(server, most) {
-      shown = server;
-      const { weight, configuredWeight, rule } = server;
-      const health = stateOf(server);
-      const last = checkOf(server);
-      const rules = weightNotes(server);
-      hay = [
-        server.name,
-        server.address,
-        health.word,
-        server.reason,
-        rule,
-        last?.text,
-        ...rules.map(({ text }) => text),
-      ].join(" ");
-      setText(name, server.name);
-      // A server is often named by its address.
-      setText(address, server.name === server.address ? "" : server.address);
-      setAttribute(element, "data-look", isTrouble(server) ? (health.look === "bad" ? "bad" : "warn") : undefined);
-      setAttribute(element, "data-key", server.address);
-      fill(
-        state,
-        chip(health),
-        ...(server.since === undefined ? [] : [h("span.muted", {}, timeElement(server.since))]),
-      );
-      fillBar.style.width = percent(weight / most.weight);
-      mark.style.left = percent(configuredWeight / most.configured);
-      setHidden(mark, weight / most.weight === configuredWeight / most.configured);
-      setAttribute(
-        bar,
-        "title",
-        `weight ${weight} in force, ${configuredWeight} configured; the line is where the configured weight stands`,
-      );
-      setAttribute(fillBar, "data-rule", rule);
-      setText(numbers, weight === configuredWeight ? count(weight) : `${count(weight)} / ${count(configuredWeight)}`);
-      setAttribute(numbers, "title", "in force / configured");
-      fill(notes, ...rules.map(({ text, look }) => h(`span.rule${look ? `.${look}` : ""}`, {}, text)));
-      setText(active, server.active === undefined ? "–" : count(server.active));
-      setText(inactive, server.inactive ? `+${count(server.inactive)} closing` : "");
-      fill(
-        check,
-        ...(last
-          ? [
-              h(`span${last.look ? `.${last.look}` : ""}`, { title: last.more }, last.text),
-              ...(last.at === undefined ? [] : [h("span.muted", {}, timeElement(last.at), " ago")]),
-            ]
-          : [h("span.muted", {}, "–")]),
-      );
-    },
-    /** @param {Filter} filter @param {readonly (string | undefined)[]} own what is said of the whole service */
-    filter(filter, own) {
-      const visible = shown !== undefined && filter.matches(...own, hay) && (!filter.onlyProblems || isTrouble(shown));
-      setHidden(element, !visible);
-      return visible;
-    },
-  };
 }

@@ -23,6 +23,17 @@ export function timeElement(at, kind = "since") {
   return element;
 }
 
+/** The same element for another time.
+ *  @param {HTMLElement} element made by timeElement @param {number} at */
+export function setTime(element, at) {
+  const iso = new Date(at).toISOString();
+  if (element.getAttribute("datetime") === iso) return;
+  element.setAttribute("datetime", iso);
+  element.title = dateTime(at);
+  const text = textOf(at, element.dataset.kind);
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** @param {number} at @param {string | undefined} kind */
 function textOf(at, kind) {
   return kind === "until" ? wait(at - now()) : age(now() - at);

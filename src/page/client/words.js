@@ -131,7 +131,8 @@ export function checkOf({ checks, probes }) {
   const text = `${marks.map((mark) => `${mark}, `).join("")}${which}${check.last ?? "none yet"}${why}`;
   /** @type {Look | undefined} */
   const look = check.last === "fail" ? "bad" : check.last !== "pass" || marks.length > 0 ? "warn" : undefined;
-  return { text, look, at: probe?.at, more };
+  // JSON has null where a probe has not ended yet.
+  return { text, look, at: probe ?? undefined, more };
 }
 
 /** @param {Server["checks"][number]} check */
