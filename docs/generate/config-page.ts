@@ -134,7 +134,11 @@ function checks(): readonly string[] {
     ...paragraph(
       "`check` is one map, `checks` a list of them, of which all must pass. A probe passes, fails with a reason, or is inconclusive (director itself could not ask), which counts neither way.",
     ),
-    ...entries(keysOf(checkSchema, ["check"])),
+    ...entries(
+      keysOf(checkSchema, ["check"]).map((key) =>
+        key.path === "type" ? { ...key, form: list([...probeTypes.keys()], "or") } : key,
+      ),
+    ),
     ...types.flatMap(({ name, keys }) => {
       const known = name === "https" ? new Set(http.map(({ path }) => path)) : new Set<string>();
       const own = keys.filter((key) => !isTls(key) && !known.has(key.path));
@@ -221,7 +225,7 @@ function sentence(text: string): string {
   return `${/^[a-z-]+:|^[a-z]+ only/.test(text) ? text : whole}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
-function list(words: readonly string[]): string {
+function list(words: readonly string[], link = "and"): string {
   const shown = words.map((word) => `\`${word}\``);
-  return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
+  return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} ${link} ${shown.at(-1)}`;
 }

@@ -72,7 +72,7 @@ function defaultOf(path: string, schema: Json, sections: readonly string[]): Pic
   ]
     .map((name) => known[name])
     .find((entry) => entry?.value === value);
-  return { value: value === "" ? '""' : value, reason: found?.reason };
+  return { value: /^[\w/]/.test(value) ? value : JSON.stringify(value), reason: found?.reason };
 }
 
 const SECTION_OF: Readonly<Record<string, string>> = {
