@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /*
@@ -14,18 +14,10 @@ interface Member {
   readonly schema: Schema;
 }
 
-/** Where interfaces of replies stand, relative to src. */
-const SOURCES = [
-  "control/shapes.ts",
-  "director/reload-plan.ts",
-  "director/table-plan.ts",
-  "director/settle.ts",
-  "director/plan.ts",
-  "director/events.ts",
-  "policy/desired.ts",
-  "policy/drain.ts",
-  "director/pace-warnings.ts",
-];
+const src = join(import.meta.dirname, "../../src");
+
+/** Where interfaces of replies may stand. */
+const SOURCES = globSync("{control,director,policy}/*.ts", { cwd: src }).sort();
 
 /** Numbers and texts with a name of their own. */
 const PLAIN: Readonly<Record<string, Schema>> = {
@@ -43,7 +35,7 @@ const ABSENT: Schema = { not: {} };
 
 /** The schemas of these interfaces and of all they name, by name. */
 export function schemasOf(names: readonly string[]): Readonly<Record<string, Schema>> {
-  const texts = SOURCES.map((file) => readFileSync(join(import.meta.dirname, "../../src", file), "utf8"));
+  const texts = SOURCES.map((file) => readFileSync(join(src, file), "utf8"));
   const done = new Map<string, Schema>();
 
   function need(name: string): void {
@@ -53,13 +45,14 @@ export function schemasOf(names: readonly string[]): Readonly<Record<string, Sch
   }
 
   function definition(name: string): Schema {
-    for (const text of texts) {
-      const start = new RegExp(`^export (interface|type) ${name}\\b`, "m").exec(text);
-      if (start === null) continue;
-      const parse = parser(tokensOf(text.slice(start.index)), need, definition);
-      return described(parse.declaration(), docBefore(text, start.index));
-    }
-    throw new Error(`no interface or type ${name} in ${SOURCES.join(", ")}`);
+    const found = texts.flatMap((text) => {
+      const start = new RegExp(`^export (interface|type) ${name}\\b(?! *from)`, "m").exec(text);
+      return start === null ? [] : [{ text, start: start.index }];
+    });
+    const [only] = found;
+    if (only === undefined || found.length > 1) throw new Error(`${found.length} interfaces or types ${name} in src`);
+    const parse = parser(tokensOf(only.text.slice(only.start)), need, definition);
+    return described(parse.declaration(), docBefore(only.text, only.start));
   }
 
   names.forEach(need);

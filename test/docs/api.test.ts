@@ -111,7 +111,7 @@ describe("the OpenAPI document", () => {
   });
 
   test("an interface that it cannot read is an error, not an empty schema", () => {
-    assert.throws(() => schemasOf(["NoSuchReply"]), /no interface or type NoSuchReply/);
+    assert.throws(() => schemasOf(["NoSuchReply"]), /0 interfaces or types NoSuchReply/);
   });
 
   describe("and a daemon", () => {
