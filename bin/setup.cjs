@@ -1,5 +1,5 @@
-// npm run demo | test | test:quick | deb | tarball. Brings what is missing (packages, a Node that runs TypeScript, for the lab a kernel and a few tools),
-// saying so, then runs the real thing with that Node. Plain old JavaScript: whatever `node` npm runs under has to be able to read it.
+// npm run demo | test | test:quick | bench | deb | tarball. Brings what is missing (packages, a Node that runs TypeScript, for the lab a kernel
+// and a few tools), saying so, then runs the real thing with that Node. Plain old JavaScript: whatever `node` npm runs under has to be able to read it.
 "use strict";
 
 const { spawn, spawnSync } = require("node:child_process");

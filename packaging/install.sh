@@ -103,7 +103,7 @@ uninstall() {
     remove "/$list"
     run systemctl daemon-reload
   fi
-  if [ -e /var/cache/director ]; then run rm -r /var/cache/director; fi
+  run rm -rf /var/cache/director /run/director
 }
 
 case ${1-} in

@@ -1,0 +1,1 @@
+export { makeDebs as prepare } from "./make.ts";

@@ -1,0 +1,1 @@
+export { makeTarballs as prepare } from "./make.ts";
