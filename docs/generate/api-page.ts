@@ -10,7 +10,7 @@ export function apiPage(document: Document): string {
   const shapes = Object.keys(schemas).filter((name) => name !== "Intent");
   return `# The control interface
 
-<!-- Made by docs/generate/main.ts from openapi.json's sources; change those, then make it anew. -->
+<!-- Made by "npm run manuals" from openapi.json's sources; change those, then make it anew. -->
 
 Everything the command line does goes over a unix socket: HTTP/1.1 with JSON below \`/v1\`. [openapi.json](openapi.json) is the same as this page for
 programs (OpenAPI 3.1). Whoever may connect to the socket may command: its group and mode are \`control.group\` and \`control.mode\`.

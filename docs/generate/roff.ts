@@ -61,7 +61,7 @@ export function listing(text: string): string[] {
 export function page(name: string, section: number, version: string, lines: readonly string[]): string {
   const title = `.TH ${quoted(name.toUpperCase())} ${section} "" ${quoted(`director ${version}`)} ""`;
   return `${[
-    `.\\" Made by docs/generate/main.ts from the schema and the command line; change those, then make it anew.`,
+    `.\\" Made by "npm run manuals" from the schema and the command line; change those, then make it anew.`,
     title,
     // No hyphenation, and a ragged right margin: names and numbers stay whole.
     ".nr HY 0",

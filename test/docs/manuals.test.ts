@@ -18,7 +18,7 @@ describe("manuals", () => {
   for (const { path, text } of made)
     test(`${basename(path)} is what the sources say now`, () => {
       const here = relative(process.cwd(), path);
-      assert.ok(readFileSync(path, "utf8") === text, `${here} is out of date: node docs/generate/main.ts`);
+      assert.ok(readFileSync(path, "utf8") === text, `${here} is out of date: npm run manuals`);
     });
 
   test("there are both pages", () => {
