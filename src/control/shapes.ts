@@ -1,6 +1,6 @@
 import type { TablePlan } from "../director/reload-plan.ts";
 import type { SettleLine } from "../director/settle.ts";
-import type { WeightRule } from "../policy/desired.ts";
+import type { WeightRule } from "../policy/decide.ts";
 import type { PauseReason } from "../policy/drain.ts";
 
 /** What /v1 says, as JSON. Times are milliseconds since 1970, durations milliseconds, shares 0 to 1. */

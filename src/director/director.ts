@@ -6,7 +6,8 @@ import type { CheckSpec, ProbeOutcome, ProbeType, Report } from "../model/probe.
 import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
-import { type Desired, decide, desired, isReady, type Memory, rampOf } from "../policy/desired.ts";
+import { decide, isReady, type Memory, rampOf } from "../policy/decide.ts";
+import { type Desired, desired } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
 import { type Freeze, frozenBy, inForce } from "../policy/freeze.ts";

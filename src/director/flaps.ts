@@ -3,7 +3,7 @@ import { isUp, type ServerVerdict } from "../health/server.ts";
 import type { Config } from "../model/config.ts";
 import type { RealServer, ServerKey, Service, ServiceKey } from "../model/service.ts";
 import { formatDuration, type MonotonicMs, type Now } from "../model/time.ts";
-import { isReady } from "../policy/desired.ts";
+import { isReady } from "../policy/decide.ts";
 import { ideal, positions, type ServiceIntent } from "../policy/moves.ts";
 import { quorumOf } from "../policy/quorum.ts";
 import { whose } from "./check-words.ts";

@@ -17,7 +17,7 @@ import {
   serviceKey,
 } from "../model/service.ts";
 import type { EpochMs, MonotonicMs, Now } from "../model/time.ts";
-import type { Decision } from "../policy/desired.ts";
+import type { Decision } from "../policy/decide.ts";
 import { askedShare, type Drain, isActive, isStanding } from "../policy/drain.ts";
 import { freezeOf } from "../policy/freeze.ts";
 import type { ServiceIntent } from "../policy/moves.ts";

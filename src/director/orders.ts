@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../model/result.ts";
 import type { RealServer, Service } from "../model/service.ts";
 import type { EpochMs, Now } from "../model/time.ts";
 import { atZero } from "../model/weight-zero.ts";
-import type { Decision } from "../policy/desired.ts";
+import type { Decision } from "../policy/decide.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
 import { type AddedServer, type Intent, type ServerIntent, withServer } from "../policy/intent.ts";

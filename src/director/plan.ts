@@ -1,7 +1,7 @@
 import type { Rates } from "../ipvs/table.ts";
 import type { Millis } from "../model/time.ts";
 import { atZero } from "../model/weight-zero.ts";
-import { decide, isReady } from "../policy/desired.ts";
+import { decide, isReady } from "../policy/decide.ts";
 import type { Drain } from "../policy/drain.ts";
 import { cycleOf } from "../policy/shares.ts";
 import { type DrainContext, viewFor } from "./drains.ts";

@@ -1,5 +1,6 @@
 import { formatDuration } from "../model/time.ts";
-import type { Desired, ServiceDecision } from "../policy/desired.ts";
+import type { ServiceDecision } from "../policy/decide.ts";
+import type { Desired } from "../policy/desired.ts";
 import type { NewEvent } from "./events.ts";
 
 /** What services as a whole have become since the decision before: quorum lost and regained, fail-open. Of a service seen for the first time only

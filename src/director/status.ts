@@ -21,7 +21,8 @@ import {
   serviceKey,
 } from "../model/service.ts";
 import { type EpochMs, formatDuration, type MonotonicMs, type Now } from "../model/time.ts";
-import { type Desired, GIVES_ZERO, type ServiceDecision } from "../policy/desired.ts";
+import { GIVES_ZERO, type ServiceDecision } from "../policy/decide.ts";
+import type { Desired } from "../policy/desired.ts";
 import { askedShare, type Drain, type DrainView, isActive, isStanding } from "../policy/drain.ts";
 import { type Freeze, freezeOf } from "../policy/freeze.ts";
 import type { AddedServer, ServerIntent } from "../policy/intent.ts";

@@ -14,7 +14,8 @@ import {
   serviceKey,
 } from "../model/service.ts";
 import { formatDuration, type Millis, type MonotonicMs } from "../model/time.ts";
-import { type Decision, type Desired, placeOf } from "../policy/desired.ts";
+import type { Decision } from "../policy/decide.ts";
+import { type Desired, placeOf } from "../policy/desired.ts";
 import { type Leaving, withLeaving } from "../policy/leaving.ts";
 import { nameFrontend } from "./status.ts";
 

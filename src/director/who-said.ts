@@ -1,5 +1,5 @@
 import type { RealServer } from "../model/service.ts";
-import type { WeightRule } from "../policy/desired.ts";
+import type { WeightRule } from "../policy/decide.ts";
 import type { ServiceIntent } from "../policy/moves.ts";
 
 /** Who commanded what makes a server's weight, as claimed; undefined: nobody did. */

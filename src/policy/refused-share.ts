@@ -1,7 +1,7 @@
 import type { ServerKey, Service } from "../model/service.ts";
 import type { Millis } from "../model/time.ts";
 import { atZero, atZeroWords } from "../model/weight-zero.ts";
-import type { Decision } from "./desired.ts";
+import type { Decision } from "./decide.ts";
 import { isActive } from "./drain.ts";
 import type { ServiceIntent } from "./moves.ts";
 

@@ -6,7 +6,7 @@ import { entriesOf } from "../../src/director/places.ts";
 import type { ServerVerdict } from "../../src/health/server.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { Service } from "../../src/model/service.ts";
-import { decide } from "../../src/policy/desired.ts";
+import { decide } from "../../src/policy/decide.ts";
 import { DEFAULT_DRAIN_POLICY, type Drain } from "../../src/policy/drain.ts";
 import { advance } from "../../src/policy/drain-machine.ts";
 import { EMPTY_INTENT } from "../../src/policy/intent.ts";

@@ -6,7 +6,7 @@ import { isUp, type ServerVerdict } from "../../src/health/server.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { RealServer, ServerKey } from "../../src/model/service.ts";
 import type { EpochMs, MonotonicMs } from "../../src/model/time.ts";
-import { decidePool } from "../../src/policy/desired.ts";
+import { decidePool } from "../../src/policy/decide.ts";
 import type { ServiceIntent } from "../../src/policy/moves.ts";
 import { server, service } from "../support/services.ts";
 

@@ -6,7 +6,7 @@ import { givenShare } from "../../src/director/given.ts";
 import { sysctlNotes, tooFast } from "../../src/director/pace-warnings.ts";
 import { drainPlan } from "../../src/director/plan.ts";
 import type { Service, ServiceKey } from "../../src/model/service.ts";
-import { decide } from "../../src/policy/desired.ts";
+import { decide } from "../../src/policy/decide.ts";
 import { DEFAULT_DRAIN_POLICY, type Drain } from "../../src/policy/drain.ts";
 import { at, drain, draining, ended, key, shifting } from "../policy/drains.ts";
 import { frontend, server, service } from "../support/services.ts";

@@ -7,15 +7,8 @@ import type { IpvsTable } from "../../src/ipvs/table.ts";
 import type { Config } from "../../src/model/config.ts";
 import type { RealServer, Service } from "../../src/model/service.ts";
 import type { EpochMs, MonotonicMs } from "../../src/model/time.ts";
-import {
-  type Desired,
-  decide,
-  desired,
-  isReady,
-  type ServiceDecision,
-  sticksAtZero,
-  type WeightRule,
-} from "../../src/policy/desired.ts";
+import { decide, isReady, type ServiceDecision, type WeightRule } from "../../src/policy/decide.ts";
+import { type Desired, desired, sticksAtZero } from "../../src/policy/desired.ts";
 import type { ServerIntent } from "../../src/policy/intent.ts";
 import { NO_INTENT, type ServiceIntent } from "../../src/policy/moves.ts";
 import { frontend, server, service } from "../support/services.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { ServerVerdict } from "../../src/health/server.ts";
 import type { ServerKey } from "../../src/model/service.ts";
-import { decide, isReady } from "../../src/policy/desired.ts";
+import { decide, isReady } from "../../src/policy/decide.ts";
 import { type Drain, type DrainView, isActive } from "../../src/policy/drain.ts";
 import { command } from "../../src/policy/drain-machine.ts";
 import { shift } from "../../src/policy/drain-shift.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Report } from "../../src/model/probe.ts";
 import type { ServerKey } from "../../src/model/service.ts";
 import type { MonotonicMs } from "../../src/model/time.ts";
-import { decidePool, GIVES_ZERO, isReady } from "../../src/policy/desired.ts";
+import { decidePool, GIVES_ZERO, isReady } from "../../src/policy/decide.ts";
 import { NO_INTENT } from "../../src/policy/moves.ts";
 import { server, service } from "../support/services.ts";
 
