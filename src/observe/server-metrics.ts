@@ -6,6 +6,8 @@ import type { TextBuffer } from "./text-buffer.ts";
 interface Labels {
   /** `service="web",server="a"`. */
   readonly labels: Uint8Array;
+  /** The same to the end of all labels: `service="web",server="a"} `. */
+  readonly closed: Uint8Array;
   /** What info says beyond that, to the end of its line. */
   readonly info: Uint8Array;
 }
@@ -21,10 +23,14 @@ function labelsOf({ name, identity, servers }: ServiceMetrics): readonly Labels[
   const present = known.get(identity);
   if (present) return present;
   const service = labels({ service: name });
-  const made = servers.map(({ name: server, address, forward, protocol }) => ({
-    labels: bytes(`${service},${labels({ server })}`),
-    info: bytes(`,${labels({ address, forward, protocol })}} 1\n`),
-  }));
+  const made = servers.map(({ name: server, address, forward, protocol }) => {
+    const closed = bytes(`${service},${labels({ server })}} `);
+    return {
+      labels: closed.subarray(0, -2),
+      closed,
+      info: bytes(`,${labels({ address, forward, protocol })}} 1\n`),
+    };
+  });
   known.set(identity, made);
   return made;
 }
@@ -33,7 +39,7 @@ export function* serverFamilies(services: readonly ServiceMetrics[]): Generator<
   const all: Labelled[] = [];
   for (const service of services) {
     const own = labelsOf(service);
-    for (const [i, of] of service.servers.entries()) all.push({ of, labels: own[i]!.labels, info: own[i]!.info });
+    for (const [i, of] of service.servers.entries()) all.push({ ...own[i]!, of });
   }
   const gauge = (name: string, help: string, value: (of: ServerMetrics) => number | undefined): Family =>
     plain(all, name, "gauge", help, value);
@@ -74,9 +80,6 @@ function bytes(text: string): Uint8Array {
   return Buffer.from(text);
 }
 
-const CLOSE = bytes("} ");
-const END = bytes("\n");
-
 function plain(
   all: readonly Labelled[],
   name: string,
@@ -94,10 +97,8 @@ function plain(
         const measured = value(each.of);
         if (measured === undefined) continue;
         to.bytes(head);
-        to.bytes(each.labels);
-        to.bytes(CLOSE);
-        to.number(measured);
-        to.bytes(END);
+        to.bytes(each.closed);
+        to.line(measured);
       }
     },
   };
@@ -140,8 +141,7 @@ function transitions(all: readonly Labelled[]): Family {
     to.bytes(head);
     to.bytes(own);
     to.bytes(which);
-    to.number(count);
-    to.bytes(END);
+    to.line(count);
   };
   const write = (to: TextBuffer): void => {
     for (const { of, labels: own } of all) {

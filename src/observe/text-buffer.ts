@@ -5,8 +5,8 @@ export interface TextBuffer {
   text(text: string): void;
   /** Text that is there as bytes already. */
   bytes(bytes: Uint8Array): void;
-  /** As JavaScript writes it. */
-  number(value: number): void;
+  /** A number as JavaScript writes it, and the end of its line. */
+  line(value: number): void;
   /** Bytes so far. */
   length(): number;
   /** Takes back what was written after that length. */
@@ -15,7 +15,7 @@ export interface TextBuffer {
   whole(): Buffer;
 }
 
-const [ZERO, POINT] = [48, 46];
+const [ZERO, POINT, END] = [48, 46, 10];
 
 /** @param expected bytes; it grows beyond as needed */
 export function createTextBuffer(expected = 64 * 1024): TextBuffer {
@@ -60,6 +60,12 @@ export function createTextBuffer(expected = 64 * 1024): TextBuffer {
     return true;
   }
 
+  function number(value: number): void {
+    const plain = value >= 0 && value < 1e12;
+    if (plain && Number.isInteger(value)) digits(value);
+    else if (!plain || !thousandths(value)) used += buffer.write(String(value), used, "latin1");
+  }
+
   return {
     text,
     bytes(bytes) {
@@ -67,13 +73,11 @@ export function createTextBuffer(expected = 64 * 1024): TextBuffer {
       buffer.set(bytes, used);
       used += bytes.length;
     },
-    number(value) {
-      if (value >= 0 && value < 1e12) {
-        reserve(32);
-        if (Number.isInteger(value)) return digits(value);
-        if (thousandths(value)) return;
-      }
-      text(String(value));
+    line(value) {
+      // No number takes more than 24 characters.
+      reserve(32);
+      number(value);
+      buffer[used++] = END;
     },
     length: () => used,
     cut(length) {
