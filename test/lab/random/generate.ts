@@ -67,7 +67,7 @@ function changedOnce(random: Chance, services: Asked, possible: Possible): Asked
 function edited(random: Chance, service: AskedService, others: Asked, possible: Possible): AskedService {
   switch (random.below(7)) {
     case 0:
-      return { ...service, ...optionsOf(random, possible) };
+      return { ...service, ...someOptions(random, service, optionsOf(random, possible)) };
     case 1:
       return { ...service, front: newFront(random, others) ?? service.front };
     case 2:
@@ -81,12 +81,34 @@ function edited(random: Chance, service: AskedService, others: Asked, possible: 
   }
 }
 
+/** All of them, or a single one: a change that goes unnoticed goes unnoticed only if it is alone. */
+function someOptions(random: Chance, { persistence, spares }: AskedService, anew: Options): Partial<Options> {
+  switch (random.below(7)) {
+    case 0:
+      return anew;
+    case 1:
+      return { scheduler: anew.scheduler, flags: anew.flags };
+    case 2:
+      return { onePacket: anew.onePacket };
+    case 3:
+      return { onFailure: anew.onFailure, graceSec: anew.graceSec };
+    case 4:
+      return { spares: { ...spares, ...random.pick([{ sorryServer: undefined }, anew.spares]) } };
+    default: {
+      const other = anew.persistence;
+      if (persistence === undefined || other === undefined) return { persistence: other };
+      const { timeoutSec, v4, v6, engine } = other;
+      return { persistence: { ...persistence, ...random.pick([{ timeoutSec }, { v4 }, { v6 }, { engine }]) } };
+    }
+  }
+}
+
 function editedServer(random: Chance, server: AskedServer): AskedServer {
   switch (random.below(3)) {
     case 0:
-      return { ...server, forward: newForward(random) };
+      return { ...server, forward: random.happens(0.5) ? newForward(random) : otherTunnel(random, server.forward) };
     case 1:
-      return { ...server, limits: newLimits(random) };
+      return { ...server, limits: random.happens(0.5) ? newLimits(random) : otherLower(random, server.limits) };
     default:
       return { ...server, weight: newWeight(random) };
   }
@@ -205,6 +227,19 @@ function newForward(random: Chance): AskedForward {
     default:
       return { kind };
   }
+}
+
+/** One option of it. */
+function otherTunnel(random: Chance, forward: AskedForward): AskedForward {
+  if (forward.kind === "gre") return { ...forward, checksum: forward.checksum === "none" ? "checksum" : "none" };
+  if (forward.kind !== "gue") return forward;
+  return random.happens(0.5)
+    ? { ...forward, port: (forward.port % 65_535) + 1 }
+    : { ...forward, checksum: random.pick(["none", "checksum", "remote"]) };
+}
+
+function otherLower(random: Chance, limits: AskedServer["limits"]): AskedServer["limits"] {
+  return limits && { ...limits, lower: Math.min(limits.upper, random.pick([0, ...LIMITS])) };
 }
 
 /** As near to it as the file allows, and so that every outcome is known. */
