@@ -73,12 +73,20 @@ export const OPERATIONS: readonly Operation[] = [
     method: "GET",
     path: "/v1/status",
     summary: "Everything there is to know at the moment",
+    query: [
+      {
+        name: "rates",
+        description:
+          "1: with new connections a second (`connectionsPerSecond`), which takes a run of ipvsadm every 2 seconds at most",
+        schema: { type: "string", enum: ["1"] },
+      },
+    ],
     replies: ok(
       "What is wrong first, then services with their servers and checks, drains, freezes and hooks.",
       ref("StatusReply"),
     ),
     refusals: {},
-    example: { path: "/v1/status" },
+    example: { path: "/v1/status?rates=1" },
   },
   {
     method: "GET",
