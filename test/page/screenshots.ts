@@ -57,15 +57,10 @@ async function small(scene: Stage, { open }: Browser): Promise<void> {
   await tab.until(`document.querySelector(".drain")?.innerText.includes("step 4 of 6")`);
   await pause(3_000);
   await pictures(tab, "drain");
-  for (const scheme of ["light", "dark"] as const) {
-    await tab.look({ scheme, height: 1_000 });
-    await pause(300);
-    // What is only this machine's is not shown.
-    await tab.value(`document.querySelector("#host").textContent = "lb1"`);
-    await tab.value(`document.querySelector("#facts code").textContent = "/etc/director/director.conf"`);
-    writeFileSync(join(docs, `page-${scheme}.png`), await tab.picture());
+  if (folder === undefined) {
+    await forReadme(tab);
+    return;
   }
-  if (folder === undefined) return;
 
   await scene.machine("app2").on();
   await scene.cli("drain", "rollback", "web", "--reason", "errors on app4");
@@ -85,6 +80,17 @@ async function small(scene: Stage, { open }: Browser): Promise<void> {
   await pictures(tab, "lost");
 }
 
+async function forReadme(tab: Tab): Promise<void> {
+  for (const scheme of ["light", "dark"] as const) {
+    await tab.look({ scheme, height: 1_000 });
+    await pause(300);
+    // What is only this machine's is not shown.
+    await tab.value(`document.querySelector("#host").textContent = "lb1"`);
+    await tab.value(`document.querySelector("#facts code").textContent = "/etc/director/director.conf"`);
+    writeFileSync(join(docs, `page-${scheme}.png`), await tab.picture());
+  }
+}
+
 async function large(scene: Stage, { open }: Browser): Promise<void> {
   await scene.run();
   const tab = await open(scene.url, { width: 1200 });
@@ -93,7 +99,10 @@ async function large(scene: Stage, { open }: Browser): Promise<void> {
 }
 
 async function pictures(tab: Tab, name: string, whole = true): Promise<void> {
-  if (folder === undefined) return;
+  if (folder === undefined) {
+    await forReadme(tab);
+    return;
+  }
   for (const scheme of ["light", "dark"] as const) {
     await tab.look({ width: 1_200, height: 900, scheme, phone: false });
     writeFileSync(join(folder, `${name}-${scheme}.png`), await tab.picture(whole));

@@ -53,7 +53,11 @@ export function showSummary(store) {
       tile("connections", count(open), closing > 0 ? `${count(closing)} closing` : ""),
       tile("new connections", `${count(rate)}/s`),
       tile("drains under way", count(running.length), paused > 0 ? `${count(paused)} paused` : ""),
-      tile("table", head.inSync ? "in sync" : "NOT IN SYNC", ...readAgo(head.lastSuccessAt)),
+      tile(
+        "table",
+        head.inSync ? "in sync" : h("span.bad", {}, icon("bad"), " NOT IN SYNC"),
+        ...readAgo(head.lastSuccessAt),
+      ),
     ),
   );
   fill(byId("host"), head.host);
@@ -77,7 +81,7 @@ function of(n, all) {
   return n === all ? count(n) : `${count(n)} of ${count(all)}`;
 }
 
-/** @param {string} name @param {string} value @param {...(Node | string)} note */
+/** @param {string} name @param {Node | string} value @param {...(Node | string)} note */
 function tile(name, value, ...note) {
   return h("div.tile", {}, h("dt", {}, name), h("dd", {}, value), h("dd.note", {}, ...note));
 }
