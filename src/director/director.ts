@@ -5,21 +5,13 @@ import type { Config } from "../model/config.ts";
 import type { CheckSpec, ProbeOutcome, ProbeType, Report } from "../model/probe.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
-import { type EpochMs, formatDuration, type Millis, type MonotonicMs, type Now } from "../model/time.ts";
+import { type EpochMs, formatDuration, type Millis, type MonotonicMs } from "../model/time.ts";
 import { decide, isReady, type Memory, rampOf } from "../policy/decide.ts";
 import { type Desired, desired } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
-import { type Freeze, frozenBy, inForce } from "../policy/freeze.ts";
-import {
-  type AddedServer,
-  EMPTY_INTENT,
-  type Intent,
-  intentOf,
-  type ServerIntent,
-  withDrain,
-  withServer,
-} from "../policy/intent.ts";
+import { frozenBy, inForce } from "../policy/freeze.ts";
+import { type AddedServer, EMPTY_INTENT } from "../policy/intent.ts";
 import { needsPackets } from "../policy/leaving.ts";
 import type { Condition } from "../policy/moves.ts";
 import { withoutOvertaken } from "../policy/overtaken.ts";
@@ -31,11 +23,11 @@ import { adoptedReports, heldQuiesced } from "./adoption.ts";
 import { createBeside, type Surroundings } from "./beside.ts";
 import { checkWords, provenWords } from "./check-words.ts";
 import { findServer } from "./drain-request.ts";
-import { describe } from "./drain-words.ts";
-import { advanceAll, type DrainContext } from "./drains.ts";
+import { createDrainSteps } from "./drain-steps.ts";
+import type { DrainContext } from "./drains.ts";
+import { createEndings } from "./endings.ts";
 import type { EventLog, NewEvent } from "./events.ts";
 import { createFlaps } from "./flaps.ts";
-import { pruned } from "./history.ts";
 import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
 import { entriesOf, placesOf, serviceWith } from "./places.ts";
@@ -100,8 +92,6 @@ export function createDirector(options: DirectorOptions) {
   let lastBeatAt: MonotonicMs | undefined;
   /** What services were when events last told of them. */
   let told: Desired | undefined;
-  /** Freezes that are over and are being taken out of the record. */
-  const thawing = new WeakSet<Freeze>();
   let leavingGraces = new Map<ServiceKey, Millis>();
   const withAdded = options.withAdded ?? (() => err("servers cannot be added to this configuration"));
   const stopping = new AbortController();
@@ -297,110 +287,9 @@ export function createDirector(options: DirectorOptions) {
       track(store.beat(bootId, mono).catch(() => {}));
     }
     if (intents.problem() !== undefined) track(intents.retry());
-    const times = [moveDrains(now), expire(now), thaw(now), flaps.expire()].filter((t) => t !== undefined);
+    const drainsAt = drainsMove ? steps.move(now) : undefined;
+    const times = [drainsAt, endings.end(now), flaps.expire()].filter((t) => t !== undefined);
     return times.length === 0 ? undefined : (Math.min(...times) as MonotonicMs);
-  }
-
-  /** Returns when the next of them wants to be looked at. */
-  function moveDrains(now: Now): MonotonicMs | undefined {
-    if (!drainsMove) return undefined;
-    const { added, drains } = intents.current();
-    const looked = advanceAll(config, intents.current(), contextOf, now, intents.problem() === undefined);
-    if (looked.moved.length > 0) track(storeMoves(looked.moved.map((m) => m.after)));
-    else if (stillNeeded(added, drains).length < added.length) track(dropUnneeded());
-    return looked.lookAgainAt;
-  }
-
-  /** Stored first, then in force: a crash in between loses the step, never the record of one that acted. */
-  async function storeMoves(moved: readonly Drain[]): Promise<void> {
-    const before = new Map(intents.current().drains.map((d) => [d.id, d]));
-    const stopped = moved.every((d) => d.phase.kind === "paused");
-    let applied: readonly Drain[] = [];
-    const result = await intents.change(
-      (intent) => {
-        // Only what nobody changed meanwhile: an operator's word given during this pass is newer, and so is the pass before, if it was slow to store.
-        applied = moved.filter((drain) => intent.drains.find((d) => d.id === drain.id) === before.get(drain.id));
-        if (applied.length === 0) return ok(intent);
-        return ok(pruned(applied.reduce<Intent>(withDrain, { ...intent, bootId })));
-      },
-      { evenUnsaved: stopped },
-    );
-    if (result.ok) for (const drain of applied) reportDrain(drain);
-    else record({ kind: "drain", severity: "error", message: `drains stand still: ${result.error}` });
-    reconciler.wake();
-  }
-
-  function reportDrain(drain: Drain, actor?: string): void {
-    const bad = drain.phase.kind === "paused" || drain.phase.kind === "failed" || drain.phase.kind === "rolled-back";
-    const service = serviceWith(config, drain.service);
-    const reason = "text" in drain.phase ? drain.phase.text : drain.reason;
-    record({
-      kind: "drain",
-      severity: bad ? "warning" : "info",
-      message: `${drain.serviceName}: ${describe(drain, (key) => service?.servers.find((s) => s.key === key)?.name ?? key)}`,
-      service: drain.serviceName,
-      drain: drain.id,
-      to: drain.phase.kind,
-      ...(reason === undefined ? {} : { reason }),
-      ...(actor === undefined ? {} : { actor }),
-    });
-  }
-
-  async function enableAgain({ services, server, disabled }: ServerIntent): Promise<void> {
-    let ended = false;
-    await intents.change(
-      (intent) => {
-        // Not if it was disabled anew meanwhile, or the pass before has ended it.
-        ended = intentOf(intent, services, server)?.disabled?.until === disabled?.until;
-        return ok(
-          ended ? withServer({ ...intent, bootId }, services, server, (e) => ({ ...e, disabled: undefined })) : intent,
-        );
-      },
-      { evenUnsaved: true },
-    );
-    if (!ended) return;
-    const service = serviceWith(config, services);
-    const message = `${service?.name ?? services[0]} ${server}: enabled again, its time is over`;
-    const name = service?.servers.find((s) => s.key === server)?.name;
-    const whose = { service: service?.name ?? services[0]!, server: name ?? server, address: server };
-    record({ kind: "admin", severity: "info", message, to: "enabled", ...whose });
-    reconciler.wake();
-  }
-
-  /** Ends what was disabled until a time that has come. Returns when the next one ends. */
-  function expire(now: Now): MonotonicMs | undefined {
-    let next: number | undefined;
-    for (const entry of intents.current().servers) {
-      const until = entry.disabled?.until;
-      if (until === undefined) continue;
-      if (now.epoch < until) {
-        next = Math.min(next ?? Number.POSITIVE_INFINITY, now.mono + (until - now.epoch));
-        continue;
-      }
-      track(enableAgain(entry));
-    }
-    return next as MonotonicMs | undefined;
-  }
-
-  /** Ends freezes whose time is over. Returns when the next one ends. */
-  function thaw(now: Now): MonotonicMs | undefined {
-    const { freezes } = intents.current();
-    if (freezes.length === 0) return undefined;
-    const left = inForce(intents.current(), now.epoch);
-    const over = freezes.filter((freeze) => !left.includes(freeze) && !thawing.has(freeze));
-    for (const freeze of over) {
-      thawing.add(freeze);
-      const message = `${freeze.serviceName ?? "everything"}: thawed, its time is over`;
-      const whose = freeze.serviceName === undefined ? {} : { service: freeze.serviceName };
-      record({ kind: "admin", severity: "info", message, to: "thawed", ...whose });
-    }
-    if (over.length > 0) {
-      const drop = (intent: Intent) => ok({ ...intent, bootId, freezes: inForce(intent, now.epoch) });
-      track(intents.change(drop, { evenUnsaved: true }));
-      reconciler.wake();
-    }
-    const next = Math.min(...left.map((freeze) => freeze.until));
-    return left.length === 0 ? undefined : ((now.mono + next - now.epoch) as MonotonicMs);
   }
 
   function contextOf(service: Service): DrainContext {
@@ -497,6 +386,17 @@ export function createDirector(options: DirectorOptions) {
     if (full.ok) await useConfig(full.value);
   }
 
+  const afterPasses = {
+    config: () => config,
+    intents: () => intents,
+    bootId,
+    record,
+    track,
+    wake: () => reconciler.wake(),
+  };
+  const steps = createDrainSteps({ ...afterPasses, contextOf, dropUnneeded });
+  const endings = createEndings(afterPasses);
+
   const orders = createOrders({
     config: () => config,
     intents: () => intents,
@@ -507,7 +407,7 @@ export function createDirector(options: DirectorOptions) {
     drainContext: contextOf,
     decision: (service, server) =>
       decide(service, intents.of(service), (s) => verdict(service, s), memoryOf(service)).get(server.key)!,
-    reportDrain,
+    reportDrain: steps.report,
     release: flaps.release,
     bringIn,
     dropUnneeded,
@@ -566,7 +466,7 @@ export function createDirector(options: DirectorOptions) {
         (intent) => ok(withoutOvertaken(held.length > 0 ? { ...intent, bootId, drains } : intent, config)),
         { evenUnsaved: true },
       );
-      for (const drain of held) reportDrain(drain);
+      for (const drain of held) steps.report(drain);
     },
 
     /** Adopts the table, probes, writes. Resolves when every check has its first verdict and the table was written once, or after 10s with

@@ -175,7 +175,7 @@ describe("a daemon with hooks", () => {
     const a = { service: "web", server: "a", address: "10.0.0.1:80" };
     assert.deepEqual(told.slice(0, 3), [
       { kind: "admin", ...a, to: "weight", actor: "ops", reason: "canary" },
-      { kind: "weight", ...a, from: "100", to: "7", weight: 7, reason: "set-by-command" },
+      { kind: "weight", ...a, from: "100", to: "7", weight: 7, actor: "ops", reason: "set-by-command" },
       { kind: "admin", ...a, to: "weight", actor: "ops" },
     ]);
     const drains = told.filter(({ kind }) => kind === "drain");
