@@ -3,6 +3,7 @@ import { labels } from "./exposition.ts";
 import type { Family } from "./metrics.ts";
 import type { TextBuffer } from "./text-buffer.ts";
 
+/** What is written of one server in every answer, put together once. */
 interface Labels {
   /** `service="web",server="a"`. */
   readonly labels: Uint8Array;
@@ -10,13 +11,14 @@ interface Labels {
   readonly closed: Uint8Array;
   /** What info says beyond that, to the end of its line. */
   readonly info: Uint8Array;
+  /** Its five lines of states, as long as it stays in this one: a third of all lines there are. */
+  states: { readonly of: StateWord; readonly lines: Uint8Array } | undefined;
 }
 
-interface Labelled extends Labels {
-  readonly of: ServerMetrics;
-}
+/** Calls with each server and what is written of it. */
+type Each = (visit: (of: ServerMetrics, own: Labels) => void) => void;
 
-/** Labels are the same in every metric, and in every answer until the next reload: made once. */
+/** Labels are the same in every metric, and in every answer until the next reload. */
 const known = new WeakMap<object, readonly Labels[]>();
 
 function labelsOf({ name, identity, servers }: ServiceMetrics): readonly Labels[] {
@@ -29,6 +31,7 @@ function labelsOf({ name, identity, servers }: ServiceMetrics): readonly Labels[
       labels: closed.subarray(0, -2),
       closed,
       info: bytes(`,${labels({ address, forward, protocol })}} 1\n`),
+      states: undefined,
     };
   });
   known.set(identity, made);
@@ -36,11 +39,10 @@ function labelsOf({ name, identity, servers }: ServiceMetrics): readonly Labels[
 }
 
 export function* serverFamilies(services: readonly ServiceMetrics[]): Generator<Family> {
-  const all: Labelled[] = [];
-  for (const service of services) {
-    const own = labelsOf(service);
-    for (const [i, of] of service.servers.entries()) all.push({ ...own[i]!, of });
-  }
+  const groups = services.map((service) => ({ servers: service.servers, labels: labelsOf(service) }));
+  const all: Each = (visit) => {
+    for (const { servers, labels: own } of groups) for (let i = 0; i < servers.length; i++) visit(servers[i]!, own[i]!);
+  };
   const gauge = (name: string, help: string, value: (of: ServerMetrics) => number | undefined): Family =>
     plain(all, name, "gauge", help, value);
   yield gauge("director_server_up", "Whether the server is healthy by its checks.", ({ state }) =>
@@ -81,7 +83,7 @@ function bytes(text: string): Uint8Array {
 }
 
 function plain(
-  all: readonly Labelled[],
+  all: Each,
   name: string,
   type: "gauge" | "counter",
   help: string,
@@ -93,13 +95,13 @@ function plain(
     type,
     help,
     write(to) {
-      for (const each of all) {
-        const measured = value(each.of);
-        if (measured === undefined) continue;
+      all((of, { closed }) => {
+        const measured = value(of);
+        if (measured === undefined) return;
         to.bytes(head);
-        to.bytes(each.closed);
+        to.bytes(closed);
         to.line(measured);
-      }
+      });
     },
   };
 }
@@ -112,28 +114,23 @@ function seconds(at: number | undefined): number | undefined {
   return at === undefined ? undefined : at / 1000;
 }
 
-function states(all: readonly Labelled[]): Family {
+function states(all: Each): Family {
   const name = "director_server_state";
-  const head = bytes(`${name}{`);
-  const ends = STATE_WORDS.map((word) => ({
-    word,
-    yes: bytes(`,state="${word}"} 1\n`),
-    no: bytes(`,state="${word}"} 0\n`),
-  }));
-  const write = (to: TextBuffer): void => {
-    for (const { of, labels: own } of all) {
-      if (of.state === undefined) continue;
-      for (const { word, yes, no } of ends) {
-        to.bytes(head);
-        to.bytes(own);
-        to.bytes(of.state === word ? yes : no);
-      }
-    }
-  };
+  const write = (to: TextBuffer): void =>
+    all(({ state }, own) => {
+      if (state === undefined) return;
+      if (own.states?.of !== state) own.states = { of: state, lines: stateLines(name, own, state) };
+      to.bytes(own.states.lines);
+    });
   return { name, type: "gauge", help: "1 for the state it is in, 0 for the others.", write };
 }
 
-function transitions(all: readonly Labelled[]): Family {
+function stateLines(name: string, own: Labels, state: StateWord): Uint8Array {
+  const text = Buffer.from(own.labels).toString();
+  return bytes(STATE_WORDS.map((word) => `${name}{${text},state="${word}"} ${Number(word === state)}\n`).join(""));
+}
+
+function transitions(all: Each): Family {
   const name = "director_server_transitions_total";
   const head = bytes(`${name}{`);
   const [up, down] = [bytes(',to="up"} '), bytes(',to="down"} ')];
@@ -143,43 +140,42 @@ function transitions(all: readonly Labelled[]): Family {
     to.bytes(which);
     to.line(count);
   };
-  const write = (to: TextBuffer): void => {
-    for (const { of, labels: own } of all) {
+  const write = (to: TextBuffer): void =>
+    all((of, { labels: own }) => {
       line(to, own, up, of.ups);
       line(to, own, down, of.downs);
-    }
-  };
+    });
   return { name, type: "counter", help: "How often it went down, and came back.", write };
 }
 
-function* overrides(all: readonly Labelled[]): Generator<Family> {
+function* overrides(all: Each): Generator<Family> {
   const what = "Somebody's word holds it off the file's weight (disabled, weight, drained, state-lost)";
   const each = (name: string, help: string, value: (since: number) => number): Family => ({
     name,
     type: "gauge",
     help,
     write(to) {
-      for (const { of, labels: own } of all)
+      all((of, { labels: own }) => {
         for (const { kind, since } of of.overrides) {
           to.text(`${name}{`);
           to.bytes(own);
           to.text(`,kind="${kind}"} ${value(since)}\n`);
         }
+      });
     },
   });
   yield each("director_server_override_info", `${what}: 1.`, () => 1);
   yield each("director_server_override_since_timestamp_seconds", `${what}: since when.`, (since) => since / 1000);
 }
 
-function infos(all: readonly Labelled[]): Family {
+function infos(all: Each): Family {
   const name = "director_server_info";
   const head = bytes(`${name}{`);
-  const write = (to: TextBuffer): void => {
-    for (const { labels: own, info } of all) {
+  const write = (to: TextBuffer): void =>
+    all((_, { labels: own, info }) => {
       to.bytes(head);
       to.bytes(own);
       to.bytes(info);
-    }
-  };
+    });
   return { name, type: "gauge", help: "Where it is and how packets get there: 1.", write };
 }

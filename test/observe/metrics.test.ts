@@ -150,6 +150,19 @@ describe("metrics", () => {
     );
   });
 
+  test("what is kept of a server from one answer to the next follows its state", () => {
+    const identity = {};
+    for (const state of ["up", "down", undefined, "down", "up"] as const) {
+      const metrics = everything({ services: [aService("web", [aServer("a", { state })], { identity })] });
+      const states = readExposition(renderMetrics(metrics)).get("director_server_state")?.samples ?? [];
+      assert.deepEqual(
+        states.filter(({ value }) => value === 1).map((s) => s.labels.state),
+        state === undefined ? [] : [state],
+      );
+      assert.equal(states.length, state === undefined ? 0 : 5);
+    }
+  });
+
   test("labels: quotes, backslashes and line ends are written as the format says", () => {
     assert.equal(labels({ a: 'x"y', b: "c:\\d", e: "f\ng", h: "ü" }), 'a="x\\"y",b="c:\\\\d",e="f\\ng",h="ü"');
   });
