@@ -108,7 +108,11 @@ export function createFeed(options: FeedOptions): Feed {
       whole: true,
       set: Object.fromEntries(sent) as Message["set"],
       gone: [],
-      events: options.eventsAfter(sentSeq - PAST_EVENTS).filter(({ seq }) => seq <= sentSeq),
+      // Numbers have gaps where many were folded into one.
+      events: options
+        .eventsAfter(0)
+        .filter(({ seq }) => seq <= sentSeq)
+        .slice(-PAST_EVENTS),
       rates: rates.all(),
     });
     return whole;

@@ -24,6 +24,19 @@ describe("director top on a terminal", { skip: noTmux }, () => {
     return t;
   }
 
+  /** With its process. */
+  async function known(
+    name: string,
+    options: TerminalOptions = {},
+  ): Promise<{ readonly t: Terminal; readonly pid: number }> {
+    const file = join(b.dir, `top-${name}.pid`);
+    // exec keeps the number that the shell wrote down.
+    const noting = `sh -c 'echo $$ > ${file}; exec "$0" "$@"' ${program} --socket '${b.socket}' top`;
+    const t = await terminal(`echo what stood there; ${noting}`, options);
+    await t.shows(/q leave/);
+    return { t, pid: Number(readFileSync(file, "utf8")) };
+  }
+
   async function left(t: Terminal, code: number): Promise<void> {
     const screen = await t.shows(new RegExp(`ended: ${code}$`, "m"));
     assert.match(screen, /^what stood there$/m);
@@ -91,15 +104,18 @@ describe("director top on a terminal", { skip: noTmux }, () => {
     ["HUP", 129],
   ] as const)
     test(`SIG${signal} ends it with ${code}, and the terminal is as it was`, async () => {
-      // exec keeps the number that the shell wrote down.
-      const pid = join(b.dir, `top-${signal}.pid`);
-      const t = await terminal(
-        `echo what stood there; sh -c 'echo $$ > ${pid}; exec "$0" "$@"' ${program} --socket '${b.socket}' top`,
-      );
-      await t.shows(/q leave/);
-      process.kill(Number(readFileSync(pid, "utf8")), `SIG${signal}`);
+      const { t, pid } = await known(signal);
+      process.kill(pid, `SIG${signal}`);
       await left(t, code);
     });
+
+  test("a crash is read on the terminal as it was", async () => {
+    const bug = encodeURIComponent('process.on("SIGUSR2", () => { throw new Error("a bug"); })');
+    const { t, pid } = await known("crash", { env: { NODE_OPTIONS: `--import data:text/javascript,${bug}` } });
+    process.kill(pid, "SIGUSR2");
+    await t.shows(/Error: a bug/);
+    await left(t, 1);
+  });
 
   test("Ctrl-Z gives the terminal back until fg", async () => {
     const t = await terminal("bash --norc -i");
