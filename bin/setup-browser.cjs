@@ -13,33 +13,38 @@ const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-s
 
 /** `{ program, libraries, fonts }`: where its libraries and fonts are, none for one that is installed. undefined: there is none that starts. */
 exports.findBrowser = function findBrowser() {
-  for (const name of names) {
-    // What Ubuntu calls chromium-browser may be a script that only tells of a snap.
-    if (spawnSync(name, ["--version"], { stdio: "ignore", timeout: 20000 }).status === 0) {
-      return { program: name, libraries: [], fonts: [] };
-    }
-  }
+  // What Ubuntu calls chromium-browser may be a script that only tells of a snap.
+  const installed = names.find((name) => starts(name, []));
+  if (installed !== undefined) return { program: installed, libraries: [], fonts: [] };
   const folder = folderOf(packages, false);
-  const program = path.join(folder, "usr/lib/chromium/chromium");
-  if (!fs.existsSync(program)) return undefined;
   const all = path.join(folder, "usr/lib");
+  if (!fs.existsSync(all)) return undefined;
   const libraries = fs
     .readdirSync(all)
     .filter((name) => name.endsWith("-linux-gnu"))
     .map((name) => path.join(all, name));
   // PulseAudio's are found by a path that is compiled into its library.
-  const deeper = libraries.map((each) => path.join(each, "pulseaudio"));
-  return { program, libraries: libraries.concat(deeper), fonts: [path.join(folder, "usr/share/fonts")] };
+  const everywhere = libraries.concat(libraries.map((each) => path.join(each, "pulseaudio")));
+  const program = path.join(all, "chromium/chromium");
+  if (!starts(program, everywhere)) return undefined;
+  return { program, libraries: everywhere, fonts: [path.join(folder, "usr/share/fonts")] };
 };
 
 /** Makes sure that findBrowser finds one. Where it cannot be had, says so: the tests that need it are then skipped. */
 exports.prepareBrowser = function prepareBrowser(say) {
   if (process.platform !== "linux" || exports.findBrowser() !== undefined) return;
-  const why =
-    spawnSync("apt-get", ["--version"]).status !== 0
-      ? "there is no Chromium, and no apt-get to bring it"
-      : unpacked(packages, "the status page's tests", false, say) === undefined
-        ? "there is no Chromium, and apt-get did not bring it, see above"
-        : undefined;
+  const why = bring(say);
   if (why !== undefined) say(`*** ${why}. The status page is not tested in a browser; everything else is tested.`);
 };
+
+function bring(say) {
+  if (spawnSync("apt-get", ["--version"]).status !== 0) return "there is no Chromium, and no apt-get to bring it";
+  if (unpacked(packages, "the status page's tests", false, say) === undefined)
+    return "there is no Chromium, and apt-get did not bring it, see above";
+  return exports.findBrowser() === undefined ? "the Chromium that apt-get brought does not start here" : undefined;
+}
+
+function starts(program, libraries) {
+  const env = Object.assign({}, process.env, libraries.length > 0 ? { LD_LIBRARY_PATH: libraries.join(":") } : {});
+  return spawnSync(program, ["--version"], { stdio: "ignore", timeout: 20000, env: env }).status === 0;
+}

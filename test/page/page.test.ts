@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { type Browser, chromium, startBrowser, type Tab } from "./browser.ts";
 import { CLIENTS, shop, thousand } from "./scenes.ts";
@@ -188,6 +189,27 @@ describe("the status page in a browser", { skip }, () => {
     await tab.until(`document.querySelector(".overall").innerText.includes("All well")`);
   });
 
+  test("a reload that brings and takes away servers and services: the page follows, and keeps what stays", async () => {
+    const before = readFileSync(scene.conf, "utf8");
+    const web = before.slice(0, before.indexOf("  - name: api"));
+    await tab.value(`${row("app1")}.marked = true`);
+    writeFileSync(scene.conf, web.replace(/ {6}- \{ name: app3.*\n/, "").replace("name: app4", "name: app9"));
+    assert.equal((await scene.cli("reload", "--force")).code, 0);
+    const names = (selector: string) =>
+      tab.value(`[...document.querySelectorAll("${selector}")].map((each) => each.textContent)`);
+    await tab.until(`document.querySelectorAll(".service").length === 1`);
+    await tab.until(`${row("app9")}`);
+    assert.deepEqual(await names(".row.server strong"), ["app1", "app2", "app9"]);
+    assert.match(await tab.value(textOf(`document.querySelector("#beside")`)), /Leaving the table .*weight 0 for \d+s/);
+    writeFileSync(scene.conf, before);
+    assert.equal((await scene.cli("reload", "--force")).code, 0);
+    await tab.until(`document.querySelectorAll(".row.server").length === 8`);
+    assert.deepEqual(await names(".row.server strong"), ["app1", "app2", "app3", "app4", "api1", "api2", "mx1", "mx2"]);
+    assert.deepEqual(await names(".service h2"), ["web", "api", "mail"]);
+    assert.equal(await tab.value(`${row("app1")}.marked`), true);
+    await tab.until(`document.querySelector(".overall").innerText.includes("All well")`);
+  });
+
   for (const [what, look] of [
     ["a phone", { width: 360, height: 740, phone: true }],
     ["a tablet", { width: 800, height: 1_000, phone: true }],
@@ -208,8 +230,15 @@ describe("the status page in a browser", { skip }, () => {
   test("words can be read: their colours stand out from what is behind them (WCAG AA), in light and dark", async () => {
     for (const scheme of ["light", "dark"] as const) {
       await tab.look({ scheme });
-      const faint = await tab.value<string[]>(FAINT);
-      assert.deepEqual(faint, [], scheme);
+      assert.deepEqual(await tab.value<string[]>(FAINT), [], scheme);
+      const grey = scheme === "light" ? "#7f8892" : "#606a75";
+      const pale = `document.documentElement.style.setProperty("--muted", "${grey}")`;
+      const found = await tab.value<string[]>(`${pale}, ${FAINT}`);
+      assert.ok(
+        found.some((each) => each.includes("last check")),
+        `a grey in the middle is seen: ${found}`,
+      );
+      await tab.value(`document.documentElement.removeAttribute("style")`);
     }
     await tab.look({ scheme: "light" });
   });
