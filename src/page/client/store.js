@@ -27,7 +27,8 @@ export function createStore() {
       times = [...(all?.at ?? [])];
       rates = new Map(Object.entries(all?.of ?? {}).map(([name, values]) => [name, [...values]]));
     }
-    if (!rate) return;
+    // Who came between two messages has this one in the picture already.
+    if (!rate || rate.at <= (times.at(-1) ?? 0)) return;
     times.push(rate.at);
     for (const name of new Set([...rates.keys(), ...Object.keys(rate.of)])) {
       const values = rates.get(name) ?? times.slice(1).map(() => null);
