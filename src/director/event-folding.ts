@@ -159,9 +159,12 @@ function ranked(counts: ReadonlyMap<string, number>): readonly (readonly [string
   return [...counts].sort((a, b) => b[1] - a[1]);
 }
 
-/** `9000 connection refused, 980 timed out after 2s, 20 other`. */
+/** `connection refused (9000), timed out after 2s (980), other (20)`. */
 function counted(all: readonly (readonly [string, number])[]): string {
-  const rest = all.slice(MOST_NAMED).reduce((sum, [, count]) => sum + count, 0);
-  const named = all.slice(0, MOST_NAMED).map(([name, count]) => `${count} ${name}`);
-  return [...named, ...(rest === 0 ? [] : [`${rest} ${OTHERS}`])].join(", ");
+  const named = all.filter(([name]) => name !== OTHERS).slice(0, MOST_NAMED);
+  const sum = (some: typeof all) => some.reduce((total, [, count]) => total + count, 0);
+  const rest = sum(all) - sum(named);
+  return [...named, ...(rest === 0 ? [] : [[OTHERS, rest] as const])]
+    .map(([name, count]) => `${name} (${count})`)
+    .join(", ");
 }

@@ -16,11 +16,11 @@ export function problemsOf(status: Omit<StatusReply, "problems">, beside: readon
   const errors = [
     ...status.freezes.map((freeze) => frozen(freeze, now)),
     ...daemonErrors(status),
-    ...services.flatMap(({ name, trouble }) => (trouble === undefined ? [] : [`${name}: ${trouble}`])),
+    ...troubleLines(services),
     ...table.leftAlone.filter(({ why }) => why === "fight").map((item) => leftAlone(item, "drift-fight", now)),
   ];
   const warnings = [
-    ...services.flatMap((service) => downLines(service, now)),
+    ...allDownLines(services, now),
     ...services.flatMap(idleLines),
     ...services.flatMap(uncheckedLines),
     ...services.flatMap(unprovenLines),
@@ -52,9 +52,39 @@ function daemonErrors({ table, state, config }: Omit<StatusReply, "problems">): 
   ];
 }
 
+/** Many services with the same trouble are one line. */
+function troubleLines(services: readonly ServiceStatus[]): readonly string[] {
+  const alike = Map.groupBy(
+    services.filter(({ trouble }) => trouble !== undefined),
+    ({ trouble }) => trouble,
+  );
+  return [...alike].flatMap(([trouble, those]) =>
+    those.length > MOST_LINES
+      ? [`${those.length} of ${services.length} services: ${trouble}: ${named(those)}`]
+      : those.map(({ name }) => `${name}: ${trouble}`),
+  );
+}
+
+/** Where more services than this have somebody down, all of them are one line. */
+const MOST_SERVICES = 20;
+
+function allDownLines(services: readonly ServiceStatus[], now: number): readonly string[] {
+  const isDown = ({ state }: ServerStatus) => state === "down";
+  const hit = services.filter(({ servers }) => servers.some(isDown));
+  if (hit.length <= MOST_SERVICES) return hit.flatMap((service) => downLines(service, now));
+  const all = services.flatMap(({ servers }) => servers);
+  const words = manyDown({ name: `${hit.length} services`, servers: all }, all.filter(isDown), now);
+  return [`${words}; most in: ${mostIn(hit.map((service) => [service.name, service.servers.filter(isDown).length]))}`];
+}
+
+function mostIn(counts: readonly (readonly [name: string, count: number])[]): string {
+  const ranked = counts.toSorted((a, b) => b[1] - a[1]).slice(0, MOST_NAMED);
+  return ranked.map(([name, count]) => `${name} ${count}`).join(", ");
+}
+
 function downLines(service: ServiceStatus, now: number): readonly string[] {
   const down = service.servers.filter(({ state }) => state === "down");
-  if (down.length > MOST_LINES) return [manyDown(service, down, now)];
+  if (down.length > MOST_LINES) return [`${manyDown(service, down, now)}: ${named(down)}`];
   return down.map((server) => {
     const since = server.since === undefined ? "" : ` for ${ago(server.since, now)}`;
     return `${service.name} ${server.name}: down${since}: ${server.reason}; ${whatItHas(server)}`;
@@ -70,14 +100,18 @@ function whatItHas({ weight, rule, kernelWeight, takenOut, active }: ServerStatu
   return active ? `weight 0, ${active} ${active === 1 ? "connection" : "connections"} still open` : "weight 0";
 }
 
-/** `web: 12 of 40 servers down, for 3m to 2h: 9 connection refused, 3 timed out: app1, app2, app3 and 9 more`. */
-function manyDown({ name, servers }: ServiceStatus, down: readonly ServerStatus[], now: number): string {
+/** `web: 12 of 40 servers down, for 3m to 2h: 9 connection refused, 3 timed out`. */
+function manyDown(
+  { name, servers }: Pick<ServiceStatus, "name" | "servers">,
+  down: readonly ServerStatus[],
+  now: number,
+): string {
   const times = down.flatMap(({ since }) => (since === undefined ? [] : [since]));
   const [first, last] = [ago(Math.min(...times), now), ago(Math.max(...times), now)];
   const lasting = times.length === 0 ? "" : `, for ${first === last ? first : `${last} to ${first}`}`;
   const kept = down.filter(({ weight }) => weight > 0).length;
   const keeping = kept === 0 ? "" : `; ${kept} of them keep weight`;
-  return `${name}: ${down.length} of ${servers.length} servers down${lasting}: ${reasons(down)}: ${named(down)}${keeping}`;
+  return `${name}: ${down.length} of ${servers.length} servers down${lasting}: ${reasons(down)}${keeping}`;
 }
 
 function reasons(servers: readonly ServerStatus[]): string {
@@ -89,7 +123,7 @@ function reasons(servers: readonly ServerStatus[]): string {
   return [...told, ...(others === 0 ? [] : [`${others} other`])].join(", ");
 }
 
-function named(servers: readonly ServerStatus[]): string {
+function named(servers: readonly { readonly name: string }[]): string {
   const names = servers.slice(0, MOST_NAMED).map(({ name }) => name);
   return `${names.join(", ")}${servers.length > MOST_NAMED ? ` and ${servers.length - MOST_NAMED} more` : ""}`;
 }

@@ -85,6 +85,19 @@ describe("what an operator reads first", () => {
     ]);
   });
 
+  test("where most services have somebody down all of it is two lines", () => {
+    const services = Array.from({ length: 200 }, (_, i) =>
+      aService(
+        Array.from({ length: i === 7 ? 60 : 50 }, (_, n) => down(`n${n}`)),
+        { name: `s${i}`, trouble: "no server gets clients" },
+      ),
+    );
+    assert.deepEqual(lines({ services }), [
+      "error: 200 of 200 services: no server gets clients: s0, s1, s2 and 197 more",
+      "warning: 200 services: 10010 of 10010 servers down, for 3m: 10010 connection refused; most in: s7 60, s0 50, s1 50",
+    ]);
+  });
+
   test("checks that could not be made are one line when they are many", () => {
     const unchecked = [aCheck({ unchecked: true, last: "inconclusive", detail: "too many open files" })];
     const servers = Array.from({ length: 40 }, (_, i) => aServer(`s${i}`, { checks: unchecked }));
