@@ -67,7 +67,10 @@ install() {
     run mkdir -p /etc/director
     run cp "$here/etc/director/director.conf" "$config"
   fi
-  rm -rf /var/cache/director/v*
+  # What another Node has compiled; what this one has finds its own again, which makes the restart short.
+  if [ -d /var/cache/director ]; then
+    find /var/cache/director -mindepth 1 -maxdepth 1 ! -name "$(/usr/lib/director/node --version)-*" -exec rm -rf {} +
+  fi
   run systemd-sysusers /usr/lib/sysusers.d/director.conf
   run systemctl daemon-reload
   start

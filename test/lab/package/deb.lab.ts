@@ -1,7 +1,7 @@
 // The .deb: installed by dpkg, configured, upgraded under traffic, removed, purged.
 // lab: topology=routed servers=2 systemd timeout=400 prepare=debs.ts
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { must, type Ran, run, savedRules, setTable, weights } from "../inside.ts";
 import { configFile, configure, mainPid, order, processStatus, show, step, systemctl } from "../systemd/unit.ts";
@@ -58,8 +58,20 @@ let installed: readonly string[] = [];
 const versionRunning = async () => (await must(["/usr/bin/director", "--version"])).trim();
 const traffic = await startTraffic();
 
-step("installed: the service is enabled and runs, with a configuration that touches nothing", async () => {
+step("beside a checkout that is installed, nothing is done", async () => {
   await keepRecords();
+  const unit = "/etc/systemd/system/director.service";
+  writeFileSync(unit, "");
+  symlinkSync("/opt/director/bin/director", "/usr/bin/director");
+  const { code, stderr } = await dpkg("--install", join(folder, `director_${OLD}_amd64.deb`));
+  assert.equal(code, 1);
+  assert.match(stderr, /run its systemd\/install\.sh --uninstall first/);
+  assert.deepEqual([existsSync("/usr/lib/director"), existsSync(configFile)], [false, false]);
+  rmSync(unit);
+  rmSync("/usr/bin/director");
+});
+
+step("installed: the service is enabled and runs, with a configuration that touches nothing", async () => {
   await setTable(FOREIGN);
   const before = await savedRules();
   await install(OLD);
