@@ -1,4 +1,5 @@
 import type { ServerState, ServiceStatus } from "../control/shapes.ts";
+import { counted } from "./counted.ts";
 import type { Paint } from "./output.ts";
 
 /** How many there are of each. */
@@ -37,8 +38,4 @@ export function censusLine({ services, troubled, servers, of, disabled }: Census
   const bad = troubled > 0 ? paint("red", ` (${troubled} IN TROUBLE)`) : "";
   const counts = `${counted(services, "service")}${bad}, ${counted(servers, "server")}`;
   return parts.length === 0 ? counts : `${counts}: ${parts.join(", ")}`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

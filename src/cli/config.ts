@@ -6,6 +6,7 @@ import { probeTypes } from "../probe/registry.ts";
 import { sysctl } from "../runtime/boot.ts";
 import { DEFAULT_CONFIG_FILE, environmentIn, refused } from "./config-file.ts";
 import { EXIT } from "./context.ts";
+import { counted } from "./counted.ts";
 import { readText } from "./files.ts";
 import type { Output } from "./output.ts";
 
@@ -94,10 +95,6 @@ function counts({ services }: Config): {
 function summary(config: Config): string {
   const { services, servers, checks } = counts(config);
   return `${counted(services, "service")}, ${counted(servers, "server")}, ${counted(checks, "different check")}`;
-}
-
-function counted(n: number, word: string): string {
-  return `${n} ${word}${n === 1 ? "" : "s"}`;
 }
 
 /** Every value stays the text it is in the file. */

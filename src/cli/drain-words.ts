@@ -14,7 +14,8 @@ export async function drainList(context: Context, { all = false }: { readonly al
   if (context.json) printJson(context, { drains });
   else {
     out.print(...drainTable(drains, clock.now().epoch, { paint: out.paint, width: out.columns() }));
-    if (drains.length < kept.length) out.print(`${kept.length - drains.length} are over: director drain list --all`);
+    const over = kept.length - drains.length;
+    if (over > 0) out.print(`${over} ${over === 1 ? "is" : "are"} over: director drain list --all`);
   }
   return EXIT.ok;
 }

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { apiPath, Refused } from "../control/client.ts";
 import { type Context, EXIT, printJson, UsageError } from "./context.ts";
+import { counted } from "./counted.ts";
 import { readText } from "./files.ts";
 
 /** What is used of the document here; the daemon reads all of it. */
@@ -40,7 +41,7 @@ export async function importIntent(
     if (context.json) printJson(context, body);
     else
       context.out.print(
-        `imported: ${body.servers.length} servers with something said of them, ${body.drains.length} drains; revision ${body.revision}`,
+        `imported: ${counted(body.servers.length, "server")}, ${counted(body.drains.length, "drain")}; revision ${body.revision}`,
       );
     return EXIT.ok;
   } catch (error) {

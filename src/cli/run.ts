@@ -42,6 +42,7 @@ import { eventFile } from "../state/event-file.ts";
 import { fileStore } from "../state/store.ts";
 import { loadFilesAside } from "./config-aside.ts";
 import type { LoadedFiles } from "./config-file.ts";
+import { counted } from "./counted.ts";
 import { createTallies } from "./metrics.ts";
 import { statusPage } from "./page.ts";
 import { planner } from "./planning.ts";
@@ -227,7 +228,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
         : {
             kind: "reload",
             severity: "error",
-            message: `reload refused, nothing changed: ${problems.length} problems`,
+            message: `reload refused, nothing changed: ${counted(problems.length, "problem")}`,
             to: "refused",
             ...(problems[0] === undefined ? {} : { reason: problems[0] }),
           },
@@ -368,10 +369,6 @@ function awake(table: KernelTable, during: Notifier["during"]): KernelTable {
     rates: (signal) => during(table.rates(signal)),
     apply: (changes, signal) => during(table.apply(changes, signal)),
   };
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** The file's configuration with what drains have added, from the texts that are in force. */

@@ -73,7 +73,7 @@ describe("the command line and a daemon", () => {
     const file = join(b.dir, "intent.json");
     await b.cli("disable", "list", "a");
     assert.equal((await b.cli("intent", "export", file)).code, 0);
-    assert.match((await b.cli("intent", "import", file)).stdout, /^imported: 1 servers/);
+    assert.match((await b.cli("intent", "import", file)).stdout, /^imported: 1 server, \d+ drains?; revision \d+\n$/);
     const stale = await b.cli("intent", "import", file);
     assert.equal(stale.code, 1);
     assert.match(stale.stderr, /at revision \d+ by now, not \d+.*--force/);
@@ -138,10 +138,7 @@ describe("the command line and a daemon", () => {
     const web = await named("--service", "web");
     assert.ok(web.length > 0 && web.length < all.length && web.every(({ service }) => service === "web"));
     const downs = await named("--kind", "server.down");
-    assert.deepEqual(
-      [...new Set(downs.map(({ kind, to }) => `${kind} ${to}`))],
-      ["server down"],
-    );
+    assert.deepEqual([...new Set(downs.map(({ kind, to }) => `${kind} ${to}`))], ["server down"]);
     const both = await named("--kind", "server.down,weight", "--service", "list,api");
     assert.deepEqual([...new Set(both.map(({ kind }) => kind))], ["weight"]);
     assert.deepEqual(await named("--since", "1h"), all);
