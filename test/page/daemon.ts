@@ -28,6 +28,8 @@ const lines = createInterface({ input: process.stdin });
 lines.on("line", (line) => {
   wanted = JSON.parse(line) as typeof wanted;
 });
+// Whoever started it is gone, however.
+process.stdin.on("end", () => process.exit(1));
 process.exitCode = await runDaemon({ configFile: process.argv[2]!, memory: () => table });
 clearInterval(timer);
 lines.close();
