@@ -139,7 +139,7 @@ function common(): readonly string[] {
     ...terms([
       ["DIRECTOR_SOCKET", "The daemon's socket, where `--socket` is not given. Default: `/run/director/control.sock`."],
       ["SUDO_USER", "Who is recorded as having given a command; else the user's own name."],
-      ["NO_COLOR", "If set, nothing is coloured."],
+      ["NO_COLOR", "If set, nothing is colored."],
       [
         "NOTIFY_SOCKET, WATCHDOG_USEC, JOURNAL_STREAM",
         "Set by systemd for `director run`: readiness, watchdog, and lines for the journal.",

@@ -99,7 +99,7 @@ export const globalKeys = {
         .describe("The least important lines that are written; debug has every probe"),
       format: oneOf("auto", "journal", "text", "json")
         .prefault(defaultText("log.format"))
-        .describe("auto: journal under systemd, colour on a terminal, else JSON"),
+        .describe("auto: journal under systemd, color on a terminal, else JSON"),
     })
     .prefault({})
     .describe("What is logged, to standard error or the journal"),
