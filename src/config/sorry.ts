@@ -53,8 +53,14 @@ export function sorryServerOf(
     frontends.some((f) => destinationPort(f, port) === destinationPort(f, result.port));
   const twin = servers.find((server) => server.address.text === address.text && samePort(server.port));
   if (twin !== undefined) problems.error(atKey(node, "address"), `is the real server ${twin.name} of this service too`);
-  if (!frontends.some((f) => fits(f, result)))
+  const apart = frontends.filter((f) => !fits(f, result)).length;
+  if (apart === frontends.length)
     problems.warning(atKey(node, "address"), `never serves: it is IPv${address.family}, the service is not`);
+  else if (apart > 0)
+    problems.warning(
+      atKey(node, "address"),
+      `serves IPv${address.family} clients only; for the others the real servers keep what they have`,
+    );
   return result;
 }
 

@@ -10,7 +10,7 @@ import { decide, isReady, type Memory, rampOf } from "../policy/decide.ts";
 import { type Desired, desired } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
-import { frozenBy, inForce } from "../policy/freeze.ts";
+import { freezeOf, frozenBy, inForce } from "../policy/freeze.ts";
 import { type AddedServer, EMPTY_INTENT } from "../policy/intent.ts";
 import { needsPackets } from "../policy/leaving.ts";
 import type { Condition } from "../policy/moves.ts";
@@ -31,6 +31,7 @@ import { createFlaps } from "./flaps.ts";
 import { createIntents, type Intents } from "./intents.ts";
 import { createOrders } from "./orders.ts";
 import { entriesOf, placesOf, serviceWith } from "./places.ts";
+import { predecessors } from "./predecessors.ts";
 import { createReconciler, type PassReport } from "./reconcile.ts";
 import { reloadPlan, type TablePlan, type Want } from "./reload-plan.ts";
 import { serviceWords } from "./service-words.ts";
@@ -149,7 +150,7 @@ export function createDirector(options: DirectorOptions) {
       now: clock.now().mono,
       before: decisionOf,
     });
-  const decisionOf = (service: Service) => reconciler.view().desired?.services.get(service.key);
+  const decisionOf = predecessors(() => reconciler.view().desired?.services);
   const memoryOf = (service: Service): Memory => {
     const last = decisionOf(service);
     return { now: clock.now().mono, quorumHeld: last?.quorum.held, failOpen: last?.failOpen ?? false };
@@ -195,7 +196,7 @@ export function createDirector(options: DirectorOptions) {
         );
       },
       graceOf,
-      frozen: () => frozenBy(inForce(intents.current(), clock.now().epoch)),
+      frozen: () => frozenBy(inForce(intents.current(), clock.now().epoch), config.services),
       watched: () =>
         intents
           .current()
@@ -300,6 +301,7 @@ export function createDirector(options: DirectorOptions) {
       condition: (server) => conditionOf(service, server),
       now: clock.now(),
       storable: intents.problem() === undefined,
+      frozen: freezeOf(inForce(intents.current(), clock.now().epoch), service) !== undefined,
     };
   }
 

@@ -9,7 +9,7 @@ import {
   isStanding,
   type Participant,
 } from "../policy/drain.ts";
-import { advance, followed } from "../policy/drain-machine.ts";
+import { advance, command, followed } from "../policy/drain-machine.ts";
 import type { Intent } from "../policy/intent.ts";
 import { type Condition, positions, type ServiceIntent } from "../policy/moves.ts";
 import { standingUpon } from "../policy/undrain.ts";
@@ -21,6 +21,8 @@ export interface DrainContext {
   readonly condition: (server: RealServer) => Condition;
   readonly now: Now;
   readonly storable: boolean;
+  /** Nothing is written for the service now. */
+  readonly frozen?: boolean;
 }
 
 /** What a drain sees of its service: everything that stood before it began. For a drain that is not there yet: everything. */
@@ -81,10 +83,13 @@ export function advanceAll(
   for (const before of intent.drains) {
     if (!isActive(before) && !(isStanding(before) && before.expires)) continue;
     const service = serviceWith(config, before.service);
-    const view = service
-      ? viewFor(before, context(service))
+    const home = service && context(service);
+    const view = home
+      ? viewFor(before, home)
       : { now, servers: new Map<ServerKey, Participant>(), serviceExists: false, storable };
-    let drain = before;
+    // Steps that nobody sees must not be counted, whatever made it go on (a new that came back).
+    const held = (drain: Drain): Drain => (home?.frozen ? standing(drain, view) : drain);
+    let drain = held(before);
     // Each turn is one transition; the longest chain of them without time passing is four.
     for (let turn = 0; turn < 8; turn++) {
       const next = advance(drain, view);
@@ -93,12 +98,18 @@ export function advanceAll(
       if (next.drain === drain) break;
       // A step is to be written before the next is thought of.
       const stepped = next.drain.step !== drain.step;
-      drain = next.drain;
+      drain = held(next.drain);
       if (stepped) break;
     }
     if (drain !== before) moved.push({ before, after: drain });
   }
   return { moved: storable ? withSiblings(moved, intent, now) : moved, lookAgainAt };
+}
+
+function standing(drain: Drain, view: DrainView): Drain {
+  if (drain.phase.kind !== "pending" && drain.phase.kind !== "shifting") return drain;
+  const paused = command(drain, "pause", "frozen", view);
+  return paused.ok ? paused.value : drain;
 }
 
 /** A machine leaves all its services or none: where one of its drains was undone, the others are as well, whatever else they did in this pass.

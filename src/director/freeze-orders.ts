@@ -2,7 +2,7 @@ import { ok, type Result } from "../model/result.ts";
 import type { Service } from "../model/service.ts";
 import { type EpochMs, formatDuration, type Millis } from "../model/time.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
-import { type Freeze, freezeOf, inForce } from "../policy/freeze.ts";
+import { type Freeze, freezeOf, inForce, withoutFreezeOf } from "../policy/freeze.ts";
 import type { Note, Order, OrderContext, Refusal } from "./orders.ts";
 import { entriesOf, serviceWith } from "./places.ts";
 
@@ -61,7 +61,7 @@ export function createFreezeOrders(
         ok({
           ...intent,
           bootId: director.bootId,
-          freezes: [...inForce(intent, epoch).filter((f) => f.serviceName !== name), freeze],
+          freezes: [...withoutFreezeOf(inForce(intent, epoch), service.value), freeze],
         }),
       );
       if (!saved.ok) return refusal(saved.error);
@@ -77,8 +77,10 @@ export function createFreezeOrders(
       if (!service.ok) return service;
       const { epoch } = director.now();
       const all = inForce(director.intents().current(), epoch);
-      const still = (freezes: readonly Freeze[]) => freezes.filter((f) => name !== undefined && f.serviceName !== name);
-      if (all.length === still(all).length) {
+      const still = (freezes: readonly Freeze[]) =>
+        service.value === undefined ? [] : withoutFreezeOf(freezes, service.value);
+      const left = still(all);
+      if (all.length === left.length && all.every((freeze, i) => freeze === left[i])) {
         const whole = all.find((f) => f.services === undefined);
         return refusal(
           whole
@@ -92,7 +94,7 @@ export function createFreezeOrders(
       if (!saved.ok) return refusal(saved.error);
       told(`${name ?? "everything"}: thawed`, order, name, "thawed");
       await director.settled();
-      const held = service.value && freezeOf(still(all), service.value);
+      const held = service.value && freezeOf(left, service.value);
       return ok(held ? "everything is frozen still: `director thaw` without a service ends that" : undefined);
     },
   };

@@ -239,7 +239,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
       : { ...NOTHING_DONE, differences: changes };
     const heldBack = target === whole ? [] : diff(whole, known, owned).filter(({ service }) => frozen(service));
     differences = [...outcome.differences, ...heldBack];
-    leaving = left.leaving;
+    // A grace counts from weight 0 on, and what is frozen gets there after the thaw only.
+    leaving = new Map([...left.leaving].filter(([, item]) => !frozen(item.service)));
     believed = only(known, owned);
     const watched = hooks.watched();
     await askForTheWaiting(watched, signal);

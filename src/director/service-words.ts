@@ -2,13 +2,15 @@ import { formatDuration } from "../model/time.ts";
 import type { ServiceDecision } from "../policy/decide.ts";
 import type { Desired } from "../policy/desired.ts";
 import type { NewEvent } from "./events.ts";
+import { predecessors } from "./predecessors.ts";
 
 /** What services as a whole have become since the decision before: quorum lost and regained, fail-open. Of a service seen for the first time only
  *  what is wrong is told. */
 export function serviceWords(before: Desired | undefined, after: Desired): readonly NewEvent[] {
   const events: NewEvent[] = [];
-  for (const [key, now] of after.services) {
-    const was = before?.services.get(key);
+  const lastOf = predecessors(() => before?.services);
+  for (const now of after.services.values()) {
+    const was = lastOf(now.service);
     if (was && was.quorum.held === now.quorum.held && was.failOpen === now.failOpen && serves(was) === serves(now))
       continue;
     events.push(...quorumWords(was, now), ...sorryWords(was, now), ...failOpenWords(was, now));

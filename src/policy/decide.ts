@@ -106,25 +106,25 @@ export function decidePool(
   const sorry = sorryVerdict && { serves: !quorum.held && sorryVerdict.kind !== "down", verdict: sorryVerdict };
   const failOpen = !sorry?.serves && failsOpen(service, electors, memory?.failOpen ?? false);
   const ramps = new Map(service.servers.map(({ key }) => [key, rampOf(service, verdicts.get(key)!, memory?.now)]));
-  const scale = scaleOf(
-    service.servers.map(({ key }) => {
-      const position = placed.get(key)!;
-      const reported = multiplier(verdicts.get(key)!.reported, position);
-      return { ...position, factor: ramps.get(key)!.factor, reported };
-    }),
-    intent,
-  );
-  const servers = new Map<ServerKey, Decision>();
+  const below = sorry?.serves ?? false;
   let nextChangeAt: MonotonicMs | undefined;
-  for (const { key } of service.servers) {
+  const parts = service.servers.map(({ key }) => {
     const position = placed.get(key)!;
     const verdict = verdicts.get(key)!;
     const { factor, nextChangeAt: next } = ramps.get(key)!;
-    const below = sorry?.serves ?? false;
+    // Of a server at weight 0 as well: whatever is shown of it is to be true.
+    nextChangeAt = sooner(nextChangeAt, next);
     const rule = ruleOf(position, verdict, intent.servers.get(key), { below, failOpen, factor });
-    const reported = multiplier(verdict.reported, position);
+    return { key, position, verdict, factor, rule, reported: multiplier(verdict.reported, position) };
+  });
+  // A slow start that gives no weight needs no finer steps.
+  const scale = scaleOf(
+    parts.map((p) => ({ ...p.position, factor: GIVES_ZERO.has(p.rule) ? 1 : p.factor, reported: p.reported })),
+    intent,
+  );
+  const servers = new Map<ServerKey, Decision>();
+  for (const { key, position, verdict, factor, rule, reported } of parts) {
     const weight = GIVES_ZERO.has(rule) ? 0 : Math.min(MOST_WEIGHT, scaled(ideal(position) * factor * reported, scale));
-    if (weight > 0) nextChangeAt = sooner(nextChangeAt, next);
     servers.set(key, { ...position, weight, rule, verdict, scale, factor, reported, takenOut: undefined });
   }
   return { servers, quorum, failOpen, sorry, nextChangeAt };

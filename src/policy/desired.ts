@@ -22,7 +22,7 @@ import { refusedShares } from "./refused-share.ts";
 export interface Desired {
   readonly services: ReadonlyMap<ServiceKey, ServiceDecision>;
   readonly table: IpvsTable;
-  /** Dead servers that are not to stand in the table even at weight 0; by `placeOf`. */
+  /** Dead servers (a dead sorry server among them) that are not to stand in the table even at weight 0; by `placeOf`. */
   readonly takenOut: ReadonlySet<string>;
   /** Servers that a drain took out of the table for good, with how long their last connections may take; by `placeOf`. */
   readonly removed: ReadonlyMap<string, Millis>;
@@ -132,10 +132,23 @@ function outcomeOf(
 ): Outcome {
   const known = new Map<RealServer, ServerVerdict>(service.servers.map((server, i) => [server, verdicts[i]!]));
   if (service.sorryServer) known.set(service.sorryServer, verdicts.at(-1)!);
-  const pool = decidePool(service, intent, (server) => known.get(server)!, memory);
-  const { servers } = pool;
-  const gone = new Map([...refusedShares(service, intent, servers), ...removedServers(service, intent, servers)]);
-  const shown = new Map(servers);
+  const decided = (of: Service) => {
+    const pool = decidePool(of, intent, (server) => known.get(server)!, memory);
+    const { servers } = pool;
+    return {
+      pool,
+      gone: new Map([...refusedShares(service, intent, servers), ...removedServers(service, intent, servers)]),
+    };
+  };
+  const whole = decided(service);
+  const { sorryServer } = service;
+  // Where the sorry server cannot stand (IPv6 clients, and it is IPv4) nobody gives way to it.
+  const hasSorry = (frontend: Frontend) => sorryServer !== undefined && fits(frontend, sorryServer);
+  const withoutSorry =
+    whole.pool.sorry?.serves && !service.frontends.every(hasSorry)
+      ? decided({ ...service, sorryServer: undefined })
+      : whole;
+  const shown = new Map(whole.pool.servers);
   const entries: (readonly [ServiceKey, ServiceEntry])[] = [];
   const takenOut: string[] = [];
   const removed: (readonly [string, Millis])[] = [];
@@ -143,7 +156,14 @@ function outcomeOf(
   for (const frontend of service.frontends) {
     const key = serviceKey(frontend);
     const stuck = sticksAtZero(service, frontend, expireQuiescentTemplate);
+    const { pool, gone } = hasSorry(frontend) ? whole : withoutSorry;
+    const { servers } = pool;
     entries.push([key, entryOf(service, frontend, pool, gone, stuck, actual.get(key))]);
+    if (sorryServer && hasSorry(frontend) && known.get(sorryServer)!.kind === "down") {
+      const place = placeOf(key, destinationKey(sorryServer.address, destinationPort(frontend, sorryServer.port)));
+      urgent.push(place);
+      if (stuck !== undefined) takenOut.push(place);
+    }
     for (const server of service.servers) {
       const decision = servers.get(server.key)!;
       const removal = gone.get(server.key);
@@ -152,17 +172,17 @@ function outcomeOf(
       const place = placeOf(key, destinationKey(server.address, destinationPort(frontend, server.port)));
       if (removal) {
         removed.push([place, removal.grace]);
-        shown.set(server.key, { ...decision, takenOut: removal.why });
+        shown.set(server.key, { ...whole.pool.servers.get(server.key)!, takenOut: removal.why });
       }
       if (!(dead || decision.rule === "disabled")) continue;
       urgent.push(place);
       // By the verdict, whatever rule comes before it: disabling a dead server must not put its entry back.
       if (stuck === undefined || !dead) continue;
       takenOut.push(place);
-      shown.set(server.key, { ...decision, takenOut: stuck });
+      shown.set(server.key, { ...whole.pool.servers.get(server.key)!, takenOut: stuck });
     }
   }
-  return { decision: { ...pool, service, servers: shown }, entries, takenOut, removed, urgent };
+  return { decision: { ...whole.pool, service, servers: shown }, entries, takenOut, removed, urgent };
 }
 
 /** After a restart the kernel tells whether the quorum was held: not while the sorry server served. */

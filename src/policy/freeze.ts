@@ -20,12 +20,28 @@ export function inForce(intent: Intent, now: EpochMs): readonly Freeze[] {
   return intent.freezes.filter((freeze) => now < freeze.until);
 }
 
-/** Which kernel entries are frozen. Entries of services that left the file thaw with a freeze of everything only. */
-export function frozenBy(freezes: readonly Freeze[]): IsFrozen {
+/** Which kernel entries are frozen: with one of a service all that it has, those included that a reload has given it meanwhile. Entries of services
+ *  that left the file thaw when the freeze ends, or with all freezes. */
+export function frozenBy(freezes: readonly Freeze[], services: readonly Service[]): IsFrozen {
   if (freezes.length === 0) return () => false;
   if (freezes.some((freeze) => freeze.services === undefined)) return () => true;
   const keys = new Set(freezes.flatMap((freeze) => freeze.services ?? []));
+  for (const { frontends } of services) {
+    const entries = frontends.map(serviceKey);
+    if (entries.some((entry) => keys.has(entry))) for (const entry of entries) keys.add(entry);
+  }
   return (entry) => keys.has(entry);
+}
+
+/** The freezes without those of this service, whatever it was called when it was frozen; undefined: without those of everything. */
+export function withoutFreezeOf(freezes: readonly Freeze[], service: Service | undefined): readonly Freeze[] {
+  if (service === undefined) return freezes.filter((freeze) => freeze.services !== undefined);
+  const entries = new Set(service.frontends.map(serviceKey));
+  return freezes.flatMap((freeze) => {
+    const left = freeze.services?.filter((key) => !entries.has(key));
+    if (left === undefined || left.length === freeze.services?.length) return [freeze];
+    return left.length === 0 ? [] : [{ ...freeze, services: left }];
+  });
 }
 
 /** The freeze that holds a service, the longest of them. */

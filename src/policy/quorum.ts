@@ -20,7 +20,7 @@ export interface Quorum {
   readonly share: number;
 }
 
-/** Regained at `up`, lost below `down`; between the two it stays as it was. Who was not probed yet may be healthy: it never loses a quorum, and never
+/** Regained at `up` (and `down`: of two marks of different kinds either may be the higher one), lost below `down`; between the two it stays as it was. Who was not probed yet may be healthy: it never loses a quorum, and never
  *  regains one. Disabled and drained servers serve nobody and do not count.
  *  @param before whether it was held; undefined: not known (the start) */
 export function quorumOf(marks: Service["quorum"], electors: readonly Elector[], before: boolean | undefined): Quorum {
@@ -31,7 +31,8 @@ export function quorumOf(marks: Service["quorum"], electors: readonly Elector[],
   const possible = able.filter((e) => isUp(e.verdict) || e.verdict.kind === "unknown");
   const reaches = (mark: QuorumMark, of: readonly Elector[]) =>
     mark.kind === "servers" ? of.length >= mark.count : of.length > 0 && share(of) >= mark.share - 1e-9;
-  const held = before === false ? reaches(marks.up, healthy) : reaches(marks.down, possible);
+  const regained = () => reaches(marks.up, healthy) && reaches(marks.down, healthy);
+  const held = before === false ? regained() : reaches(marks.down, possible);
   return { held, healthy: healthy.length, share: share(healthy) };
 }
 

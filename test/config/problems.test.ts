@@ -714,6 +714,17 @@ const rows: readonly [what: string, file: string, problems: readonly string[]][]
     ["5:30: services[0].sorry_server.address: warning: never serves: it is IPv6, the service is not"],
   ],
   [
+    "a sorry server for a part of the clients",
+    web("sorry_server: { address: 10.0.0.9 }").replace(
+      "vip: 192.0.2.1:80",
+      'vips: ["192.0.2.1:80", "[2001:db8::1]:80"]',
+    ),
+    [
+      "3:28: services[0].vips[1]: warning: tcp [2001:db8::1]:80 gets no server: all are IPv4, and only tunnels cross families",
+      "5:30: services[0].sorry_server.address: warning: serves IPv4 clients only; for the others the real servers keep what they have",
+    ],
+  ],
+  [
     "a listener without address",
     `http: { listen: [':9180'] }\n${web("")}`,
     [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { DrainRequest } from "../../src/director/drain-request.ts";
-import { type Daemon, OPS, webConf, world } from "./daemon.ts";
+import { type Daemon, OPS, WEB, webConf, world } from "./daemon.ts";
 
 const A = "10.0.0.1:80";
 const B = "10.0.0.2:80";
@@ -153,4 +153,77 @@ describe("freeze", () => {
     await daemon.wait(daemon.director.freeze(undefined, MINUTE, OPS));
     assert.match(await problem("web"), /everything is frozen: `director thaw` without a service ends that/);
   });
+});
+
+describe("a freeze and a reload", () => {
+  test("the service has another name by now: it is thawed, and frozen anew, by that", async () => {
+    const { machine, daemon } = await frozen("web");
+    await daemon.reload(TWO.replace("name: web", "name: shop"));
+    machine.servers.answer(A, "fail");
+    await machine.clock.advance(20_000);
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100`);
+    await daemon.wait(daemon.director.freeze("shop", 5 * MINUTE, OPS));
+    assert.equal(daemon.director.intent().freezes.length, 1);
+    assert.deepEqual(await daemon.wait(daemon.director.thaw("shop", OPS)), { ok: true, value: undefined });
+    assert.equal(await machine.weights(), `${A} 0, ${B} 100`);
+  });
+
+  test("a vip that the service gets meanwhile is not written before the thaw either", async () => {
+    const { machine, daemon } = await frozen("web");
+    await daemon.reload(TWO.replace("vip: 192.0.2.10:80", "vips: [192.0.2.10:80, 192.0.2.11:80]"));
+    await machine.clock.advance(20_000);
+    assert.deepEqual(machine.kernel.written, []);
+    await daemon.wait(daemon.director.thaw("web", OPS));
+    assert.equal(await machine.weights("tcp:192.0.2.11:80"), `${A} 100, ${B} 100`);
+  });
+
+  for (const frozenFor of [1_000, 3_000, 6_000, 11_000])
+    test(`who left the file meanwhile has the whole of its grace from the thaw on (after ${frozenFor} ms)`, async () => {
+      const machine = world();
+      const conf = (...servers: readonly string[]) => webConf(servers, { service: ["removal_grace: 4s"] });
+      const daemon = await machine.start(conf(`a ${A}`, `b ${B}`));
+      for (let i = 0; i < 2; i++) machine.kernel.memory.open(WEB);
+      await daemon.wait(daemon.director.freeze("web", frozenFor, OPS));
+      const began = machine.clock.elapsed();
+      machine.kernel.written.length = 0;
+      await daemon.reload(conf(`a ${A}`));
+      await machine.clock.advance(began + frozenFor + 3_500 - machine.clock.elapsed());
+      assert.equal(await machine.weights(), `${A} 100, ${B} 0`);
+      await machine.clock.advance(2_000);
+      assert.equal(await machine.weights(), `${A} 100`);
+      assert.deepEqual(machine.kernel.written, [`-e -t 192.0.2.10:80 -r ${B} -m -w 0`, `-d -t 192.0.2.10:80 -r ${B}`]);
+    });
+});
+
+test("a drain that waits for a new server makes no step while frozen when that comes back", async () => {
+  const machine = world();
+  const daemon = await machine.start(webConf([`a ${A}`, `b ${B} 0`]));
+  const begun = await daemon.wait(
+    daemon.director.startDrain(
+      { kind: "service", name: "web" },
+      { ...DRAIN, to: ["b"], policy: { newDownTimeout: 30 * MINUTE } },
+      OPS,
+      false,
+    ),
+  );
+  assert.ok(begun.ok);
+  await machine.clock.advance(150_000);
+  machine.servers.answer(B, "fail");
+  await machine.clock.advance(20_000);
+  const drain = () => daemon.director.intent().drains[0]!;
+  const why = () => {
+    const { phase } = drain();
+    return phase.kind === "paused" ? phase.why : phase.kind;
+  };
+  assert.equal(why(), "new-down");
+  const { step } = drain();
+  await daemon.wait(daemon.director.freeze("web", 20 * MINUTE, OPS));
+  machine.servers.answer(B, "pass");
+  await machine.clock.advance(10 * MINUTE);
+  assert.equal(why(), "operator");
+  assert.ok(drain().step <= step, `${drain().step} after ${step}`);
+  await daemon.wait(daemon.director.thaw("web", OPS));
+  assert.ok((await daemon.wait(daemon.director.orderDrain(drain().id, "resume", OPS))).ok);
+  await machine.clock.advance(90_000);
+  assert.equal(drain().phase.kind, "shifting");
 });

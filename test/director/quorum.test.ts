@@ -214,3 +214,105 @@ describe("fail_open: all-down", () => {
     assert.equal(await machine.weights(), `${A} 0, ${B} 0, ${C} 0`);
   });
 });
+
+describe("a sorry server where weight 0 is not enough", () => {
+  const OWN = `sorry_server: { address: "${SORRY}", check: { type: scripted } }`;
+  const fail = async (machine: World, ...servers: readonly string[]) => {
+    for (const server of servers) machine.servers.answer(server, "fail");
+    await machine.clock.advance(20_000);
+  };
+
+  for (const scheduler of ["mh", "sh", "dh"])
+    test(`${scheduler} refuses the share of those who give way: their entries go with their last connections`, async () => {
+      const machine = world();
+      await machine.start(three(`scheduler: ${scheduler}`, "quorum: { up: 3, down: 3 }", OWN));
+      await fail(machine, A);
+      assert.equal(await machine.weights(), `${SORRY} 1`);
+      machine.servers.answer(A, "pass");
+      await machine.clock.advance(30_000);
+      assert.equal(await machine.weights(), `${A} 100, ${B} 100, ${C} 100`);
+    });
+
+  test("a share that is at 0 by the server's own word is refused as well", async () => {
+    const machine = world();
+    await machine.start(two("scheduler: mh"));
+    machine.servers.answer(A, { kind: "pass", detail: "", report: { hold: "drain" } });
+    await machine.clock.advance(20_000);
+    assert.equal(await machine.weights(), `${B} 100`);
+  });
+
+  test("a dead one is taken out like any other dead server: its persistent clients must not stay with it", async () => {
+    const machine = world();
+    await machine.start(two("persistence: { timeout: 5m }", OWN));
+    await fail(machine, A, B);
+    assert.equal(await machine.weights(), `${SORRY} 1`);
+    machine.kernel.memory.open(WEB);
+    await fail(machine, SORRY);
+    assert.equal(await machine.weights(), "");
+  });
+
+  test("where it cannot stand (IPv6 clients, and it is IPv4) nobody gives way to it", async () => {
+    const machine = world();
+    const both = [
+      "services:",
+      "  - name: web",
+      '    vips: ["192.0.2.10:80", "[2001:db8::10]:80"]',
+      "    forward: tunnel",
+      "    check: { type: scripted, port: 80 }",
+      "    quorum: { up: 2, down: 2 }",
+      '    sorry_server: { address: "10.0.0.99", forward: direct }',
+      "    servers:",
+      '      - { name: a, address: "10.0.0.1" }',
+      '      - { name: b, address: "10.0.0.2" }',
+    ].join("\n");
+    await machine.start(both);
+    await fail(machine, "10.0.0.1:80");
+    assert.equal(await machine.weights(), "10.0.0.1:80 0, 10.0.0.2:80 0, 10.0.0.99:80 1");
+    assert.equal(await machine.weights("tcp:[2001:db8::10]:80"), "10.0.0.1:80 0, 10.0.0.2:80 100");
+  });
+});
+
+test("marks of different kinds: a quorum that is below `down` is not regained at `up`, it does not come and go", async () => {
+  const machine = world();
+  const daemon = await machine.start(three('quorum: { up: 1, down: "50%" }', SORRY_LINE));
+  for (const server of [A, B]) machine.servers.answer(server, "fail");
+  await machine.clock.advance(10_000);
+  const before = machine.kernel.writes;
+  machine.servers.answer(A, "fail");
+  await daemon.wait(daemon.director.disable("web", "a", OPS, undefined));
+  await machine.clock.advance(60_000);
+  assert.equal(await machine.weights(), `${A} 0, ${B} 0, ${C} 0, ${SORRY} 1`);
+  assert.equal(machine.kernel.writes, before);
+});
+
+test("a reload that puts another vip first keeps what the quorum was", async () => {
+  const machine = world();
+  const conf = (vips: string) =>
+    three("quorum: { up: 3, down: 2 }", SORRY_LINE).replace("vip: 192.0.2.10:80", `vips: [${vips}]`);
+  const daemon = await machine.start(conf("192.0.2.10:80, 192.0.2.11:80"));
+  for (const server of [A, B]) machine.servers.answer(server, "fail");
+  await machine.clock.advance(10_000);
+  machine.servers.answer(A, "pass");
+  await machine.clock.advance(20_000);
+  const said = daemon.said("service").length;
+  await daemon.reload(conf("192.0.2.12:80, 192.0.2.10:80"));
+  await machine.clock.advance(20_000);
+  assert.equal(await machine.weights(), `${A} 0, ${B} 0, ${C} 0, ${SORRY} 1`);
+  assert.equal(await machine.weights("tcp:192.0.2.12:80"), `${A} 0, ${B} 0, ${C} 0, ${SORRY} 1`);
+  assert.equal(daemon.said("service").length, said, "nothing new to tell");
+});
+
+test("fail_open, too, outlives a reload that puts another vip first", async () => {
+  const machine = world();
+  const conf = (vips: string) =>
+    three("quorum: { up: 2, down: 1 }", "fail_open: all-down").replace("vip: 192.0.2.10:80", `vips: [${vips}]`);
+  const daemon = await machine.start(conf("192.0.2.10:80, 192.0.2.11:80"));
+  for (const server of [A, B, C]) machine.servers.answer(server, "fail");
+  await machine.clock.advance(20_000);
+  machine.servers.answer(A, "pass");
+  await machine.clock.advance(20_000);
+  assert.equal(await machine.weights(), `${A} 100, ${B} 100, ${C} 100`);
+  await daemon.reload(conf("192.0.2.11:80, 192.0.2.10:80"));
+  await machine.clock.advance(5_000);
+  assert.equal(await machine.weights(), `${A} 100, ${B} 100, ${C} 100`);
+});

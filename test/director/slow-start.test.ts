@@ -121,3 +121,20 @@ describe("slow start", () => {
     assert.equal(ends.at(-1), "done");
   });
 });
+
+test("a server that is disabled in the midst of its slow start leaves nobody with the finer weights it needed", async () => {
+  const machine = world();
+  const small = webConf([`a ${A} 1`, `b ${B} 1`], {
+    service: ["slow_start: 30s"],
+    check: "interval: 1s, rise: 1, down_interval: 1s",
+  });
+  const daemon = await machine.start(small);
+  machine.servers.answer(A, "fail");
+  await machine.clock.advance(10_000);
+  machine.servers.answer(A, "pass");
+  await machine.clock.advance(2_000);
+  assert.equal(await machine.weights(), `${A} 1, ${B} 10`);
+  await daemon.wait(daemon.director.disable("web", "a", OPS, undefined));
+  await machine.clock.advance(60_000);
+  assert.equal(await machine.weights(), `${A} 0, ${B} 1`);
+});
