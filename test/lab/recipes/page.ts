@@ -94,7 +94,7 @@ function atItsUsualPlace(folder: string): void {
   symlinkSync(folder, "/etc/director");
 }
 
-/** Without what is another every time: ages, connections, folders, blanks, and the version. */
+/** Without what is another every time: ages, connections, their rates, folders, blanks, and the version. */
 function still(text: string): string {
   return text
     .replace(/\S*\/director\.conf/g, "director.conf")
@@ -102,6 +102,9 @@ function still(text: string): string {
     .replace(/\b\d+(?:d|h|m|s|ms)(?:\d+[hms])?\b/g, "TIME")
     .replace(/\b\d+\/\d+(?=\s|$)/gm, "N/N")
     .replace(/[ \t]+/g, " ")
+    .replace(/, \d+ connections? still open/g, "")
+    .replace(/\b[\d.]+(?= conn\/s)/g, "N")
+    .replace(/(?<=N\/N )[\d.]+(?= (?:pass|fail) )/g, "N")
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "")
