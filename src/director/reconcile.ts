@@ -152,6 +152,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
   const alarm = createAlarm(clock);
   /** The lowerings of the last pass wait for its raises to stand: they are written with the next one. */
   let halfDone = false;
+  /** What was frozen during the pass before. */
+  let wasFrozen: IsFrozen = () => false;
   let ended = false;
   let waiters: { readonly after: number; readonly resolve: () => void }[] = [];
 
@@ -227,10 +229,12 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     const drift =
       managing && believed
         ? driftBetween(only(believed, owned), actual).filter(
-            (item) => !frozen(item.service) && !sameThing(desired, actual, item),
+            (item) => !frozen(item.service) && !wasFrozen(item.service) && !sameThing(desired, actual, item),
           )
         : [];
     const judged = repairs.judge(drift, desired, now);
+    // Nor is it drift what was done by hand just before the thaw.
+    wasFrozen = frozen;
     const whole = managing ? repairs.tolerate(left.table, desired, actual, now) : left.table;
     const target = managing ? thawed(whole, actual, frozen) : whole;
     const changes = diff(target, actual, owned);

@@ -83,6 +83,15 @@ describe("freeze", () => {
     assert.deepEqual(daemon.said("drift"), []);
   });
 
+  test("nor what somebody did just before the thaw, between two looks", async () => {
+    const { machine, daemon } = await frozen();
+    await machine.clock.advance(MINUTE);
+    await machine.ipvsadm(`-e -t 192.0.2.10:80 -r ${A} -m -w 7`);
+    await daemon.wait(daemon.director.thaw(undefined, OPS));
+    assert.equal(await machine.weights(), `${A} 100, ${B} 100`);
+    assert.deepEqual(daemon.said("drift"), []);
+  });
+
   test("a freeze of one service holds up no other", async () => {
     const machine = world();
     const both = `${TWO}\n${webConf([`c 10.0.0.3:80`], {}).replace("services:\n", "").replace("name: web", "name: api").replace("192.0.2.10", "192.0.2.11")}`;

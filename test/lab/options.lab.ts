@@ -127,14 +127,17 @@ step("limits survive a change of weight by command, and one lost, changed or add
     soon,
   );
   assert.deepEqual(await limits("TCP  10.0.0.1:8001"), ["10.1.0.1:8001 100-80", "10.1.0.2:8080 7-0"]);
+  // One after the other: what somebody changes in the very moment of our own write is put back without a word.
   await ipvsadm("-e -t 10.0.0.1:8001 -r 10.1.0.1:8001 -m -w 30");
-  await ipvsadm("-e -t 10.0.0.1:8001 -r 10.1.0.2:8080 -m -w 100 -x 9 -y 2");
-  await ipvsadm("-e -t [fd00::1]:8000 -r [fd00::2]:8000 -m -w 100 -x 1");
+  await director.logged("web a: drift: somebody else set its limits on connections to none");
   await hasLimits("TCP  10.0.0.1:8001", "10.1.0.1:8001 100-80", "10.1.0.2:8080 7-0");
-  await hasLimits("TCP  [fd00::1]:8000", "[fd00::3]:8080 2147483647-2147483647");
+  await ipvsadm("-e -t 10.0.0.1:8001 -r 10.1.0.2:8080 -m -w 100 -x 9 -y 2");
   await director.logged(
     "web b: drift: somebody else set its limits on connections to 9 at most, again below 2 (ours: 7 at most)",
   );
+  await ipvsadm("-e -t [fd00::1]:8000 -r [fd00::2]:8000 -m -w 100 -x 1");
+  await hasLimits("TCP  10.0.0.1:8001", "10.1.0.1:8001 100-80", "10.1.0.2:8080 7-0");
+  await hasLimits("TCP  [fd00::1]:8000", "[fd00::3]:8080 2147483647-2147483647");
 });
 
 step(
