@@ -7,6 +7,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { prepareBrowser } = require("./setup-browser.cjs");
 const { prepareLab } = require("./setup-lab.cjs");
+const { pathWithPromtool } = require("./setup-promtool.cjs");
 const { prepareTmux } = require("./setup-tmux.cjs");
 
 const root = path.join(__dirname, "..");
@@ -31,6 +32,7 @@ const node = findNode();
 if (what === "test") prepareBrowser(say);
 if (what === "test") prepareTmux(say);
 const env = Object.assign({}, process.env, what === "test" ? prepareLab(say) : {});
+if (what === "test") env.PATH = pathWithPromtool(say);
 runThrough(node, programs[what].concat(args), env);
 
 /** `npm ci`, unless node_modules is what package-lock.json says. */

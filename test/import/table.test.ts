@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { ServerVerdict } from "../../src/health/server.ts";
 import type { IpvsTable } from "../../src/ipvs/table.ts";
 import type { MonotonicMs } from "../../src/model/time.ts";
-import { type ServiceDecision } from "../../src/policy/decide.ts";
+import type { ServiceDecision } from "../../src/policy/decide.ts";
 import { desired } from "../../src/policy/desired.ts";
 import { NO_INTENT } from "../../src/policy/moves.ts";
 import { renderListing } from "../ipvs/render.ts";
