@@ -353,6 +353,16 @@ function configCommands({ program, surroundings, runs }: CommandLine): void {
       }),
     );
   config
+    .command("init")
+    .description("write a file to begin with; one that is there stays as it is")
+    .argument("[file]", "- is standard output (default: /etc/director/director.conf)")
+    .action(
+      runs(async (file: string | undefined) => {
+        const { configInit } = await import("./config-init.ts");
+        return configInit(out, file);
+      }),
+    );
+  config
     .command("schema")
     .description("JSON Schema of the file, for editors")
     .action(
