@@ -64,7 +64,7 @@ describe("completion", () => {
     ["freeze web --fo", ["--for"]],
     ["reload --wait --fo", ["--force"]],
     ["completion ", ["bash", "zsh", "fish"]],
-    ["config ", ["test", "show", "schema", "help"]],
+    ["config ", ["test", "show", "init", "schema", "help"]],
     ["config test ", [":files"]],
     ["run -c ", [":files"]],
     ["run --config=/e", [":files"]],
