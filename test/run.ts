@@ -41,7 +41,7 @@ const reporter = spec();
 reporter.pipe(process.stdout);
 const summaries: Summary[] = [];
 await phase(quick, availableParallelism(), quickTimeoutMs);
-// One file at a time: within it, three machines at a time. Much of their time is waiting.
+// One file at a time: within it, two machines at a time.
 let untested: string | undefined;
 if (scope === "all") await phase(lab, 1, Number.POSITIVE_INFINITY);
 summarize();

@@ -8,7 +8,7 @@ const parts = (process.env.LAB_ONLY ?? "").split(",");
 const files = globSync("**/*.lab.ts", { cwd: import.meta.dirname }).sort();
 const wanted = files.filter((file) => parts.some((part) => `test/lab/${file}`.includes(part)));
 
-describe("in the lab, on the kernel's own IPVS", { concurrency: 3 }, () => {
+describe("in the lab, on the kernel's own IPVS", { concurrency: 2 }, () => {
   for (const file of wanted) {
     test(file.replace(/\.lab\.ts$/, ""), (t) => runScenario(t, join(import.meta.dirname, file)));
   }

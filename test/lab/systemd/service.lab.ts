@@ -231,6 +231,7 @@ step(
     const watched = sampling(() => String(existsSync(`${up}/web`)));
     const killed = await mainPid();
     await order("kill", "--signal=KILL", "--kill-whom=main", "director");
+    await until("they are gone", () => !existsSync(`${up}/web`), { everyMs: 20, timeoutMs: 30_000 });
     await until("it is back", async () => (await mainPid()) !== killed && existsSync(`${up}/web`), {
       timeoutMs: 60_000,
     });
