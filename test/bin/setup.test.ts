@@ -76,8 +76,8 @@ function checkout(t: TestContext): string {
   const project = mkdtempSync(join(tmpdir(), "director-setup-"));
   t.after(() => rmSync(project, { recursive: true }));
   for (const folder of ["bin", "test"]) mkdirSync(join(project, folder));
-  for (const file of ["setup.cjs", "setup-browser.cjs", "setup-lab.cjs", "setup-promtool.cjs", "setup-tmux.cjs"])
-    copyFileSync(join(bin, file), join(project, "bin", file));
+  const scripts = ["", "-browser", "-keepalived", "-lab", "-promtool", "-tmux"].map((name) => `setup${name}.cjs`);
+  for (const file of scripts) copyFileSync(join(bin, file), join(project, "bin", file));
   writeFileSync(join(project, "package.json"), `{ "type": "module" }`);
   writeFileSync(join(project, "test/run.ts"), "console.log(JSON.stringify(process.argv.slice(2))); process.exit(7);");
   writeFileSync(

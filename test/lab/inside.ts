@@ -2,6 +2,7 @@
 export * from "./inside/actor.ts";
 export * from "./inside/director.ts";
 export * from "./inside/ipvs.ts";
+export * from "./inside/keepalived.ts";
 export type * from "./inside/protocol.ts";
 export * from "./inside/run.ts";
 export * from "./inside/step.ts";
