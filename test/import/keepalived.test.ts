@@ -100,7 +100,7 @@ describe("what a virtual server becomes", () => {
   });
 
   test("a group is one service for all its addresses, and one for each mark", () => {
-    const group = "virtual_server_group g {\n192.0.2.1-2 80\n2001:db8::fffe-ffff 80\nfwmark 5\n}\n";
+    const group = "virtual_server_group g {\n192.0.2.1-2 80\n2001:db8::fffe-ffff 80\nfwmark 5 inet\n}\n";
     const { services } = configOf(runKeepalived(`${group}${virtualServer("", "TCP_CHECK {\n}", "group g")}`));
     assert.deepEqual(
       services.map(({ name, frontends }) => [name, frontends.length]),
@@ -113,6 +113,12 @@ describe("what a virtual server becomes", () => {
       services[0]?.frontends.map((f) => f.kind === "address" && f.address.text),
       ["192.0.2.1", "192.0.2.2", "2001:db8::fffe", "2001:db8::ffff"],
     );
+  });
+
+  test("a group of both families with a mark that says neither is left out, as keepalived has it", () => {
+    const text = `virtual_server_group g {\n192.0.2.1 80\n2001:db8::1 80\nfwmark 5\n}\n${virtualServer("", "", "group g")}`;
+    const { losses } = runKeepalived(`${text}${virtualServer("")}`);
+    assert.deepEqual(losses, ["refused k.conf:1 virtual_server_group g", "refused k.conf:6 virtual_server group g"]);
   });
 
   test("sync daemon and timeouts", () => {
@@ -262,6 +268,16 @@ describe("checks", () => {
     assert.equal(bodies("regex a.c"), "a.c");
     assert.ok(new RegExp(bodies('regex "^ok$"\nregex_options caseless multiline')!).test("x\nOK\ny"));
     assert.equal(bodies("regex a(?>b)"), undefined);
+    assert.equal(bodies("regex a b"), undefined);
+  });
+
+  test("a regular expression loses single backslashes to keepalived, within quotes too", () => {
+    for (const [written, found] of [
+      [String.raw`"a\\sb"`, String.raw`a\sb`],
+      [String.raw`"a\sb"`, "asb"],
+      [String.raw`'a\.b'`, "a.b"],
+    ] as const)
+      assert.equal(bodies(`regex ${written}`), found, written);
   });
 
   test("regex_no_match matches exactly where the other does not", () => {
@@ -294,6 +310,10 @@ describe("checks", () => {
       };
     assert.deepEqual([udp("").send, udp("").silence], [{ text: "keepalived check - keepalived ch" }, "pass"]);
     assert.deepEqual(udp("require_reply 01xX").expect, { hex: "01xx", max_length: 255 });
+    assert.deepEqual(udp("require_reply Ab12f 3 456").expect, { hex: "ab120f034506", max_length: 255 });
+    assert.deepEqual(udp("require_reply 0x01").expect, { hex: "0x01", max_length: 255 });
+    assert.deepEqual(udp("payload 1 203").send, { hex: Uint8Array.of(1, 0x20, 3) });
+    assert.deepEqual(udp("payload 0x01").send, { text: "keepalived check - keepalived ch" });
     assert.deepEqual(udp("require_reply 01\nmin_reply_length 4\nmax_reply_length 9").expect, {
       hex: "01",
       min_length: 4,

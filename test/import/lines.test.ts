@@ -147,8 +147,9 @@ describe("words", () => {
   const quoted: readonly (readonly [string, readonly string[] | undefined])[] = [
     [`a 'b c' d`, ["a", "b c", "d"]],
     [`a"b c"d`, ["ab cd"]],
-    [String.raw`a\ b "c\"d" '\n'`, ["a b", 'c"d', "\\n"]],
-    [String.raw`\x41\101\t`, ["AA\t"]],
+    [String.raw`a\ b "c\"d" '\n\'' "\\s"`, ["a b", 'c"d', "\n'", "\\s"]],
+    [String.raw`\x41\101\t\cA\E\e\X`, ["AA\t\x01\x1beX"]],
+    ["a\\", undefined],
     [`'a`, undefined],
   ];
   for (const [line, found] of quoted) test(`quoted: ${line}`, () => assert.deepEqual(quotedWords(line), found));

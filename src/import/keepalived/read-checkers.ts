@@ -53,21 +53,20 @@ function readUdp(statement: Statement, { base, read, notes, connection }: Readin
   let reply: string | undefined;
   let minLength = 0;
   let maxLength: number | undefined;
-  const hex = (s: Statement, pattern: RegExp): string | undefined => {
-    const digits = s.args.join("").replace(/^0x/i, "");
-    const right = pattern.test(digits) && digits.length % 2 === 0;
-    return right ? digits.toLowerCase() : read.refuse(s, "expected bytes in hexadecimal digits; left out");
-  };
+  const hex = (s: Statement, digit: RegExp): string | undefined =>
+    bytesOf(s.args, digit) ?? read.refuse(s, "expected bytes in hexadecimal digits, without 0x; left out");
   const most = Number.POSITIVE_INFINITY;
   readBlock(
     statement,
     {
       ...connection,
       payload: words(1, most, (s) => {
-        payload = hex(s, /^[0-9a-f]+$/i) ?? payload;
+        payload = hex(s, /^[0-9a-f]$/) ?? payload;
       }),
       require_reply: words(0, most, (s) => {
-        reply = s.args.length === 0 ? "" : (hex(s, /^[0-9a-fx]+$/i) ?? "");
+        reply = s.args.length === 0 ? "" : (hex(s, /^[0-9a-fx]$/) ?? "");
+        if (/^0x/i.test(s.args[0] ?? ""))
+          notes.add("hint", s.place, "require_reply", "keepalived takes 0x for a byte: 0, and any digit behind it");
       }),
       min_reply_length: words(1, 1, (s) => {
         minLength = read.count(s, 0, 65_535) ?? minLength;
@@ -79,6 +78,13 @@ function readUdp(statement: Statement, { base, read, notes, connection }: Readin
     notes,
   );
   return { kind: "udp", ...base, payload, reply, minLength, maxLength };
+}
+
+/** Two digits are a byte, and so is one that is left over at the end of a word (read_hex_str of lib/parser.c). */
+function bytesOf(words: readonly string[], digit: RegExp): string | undefined {
+  const bytes = words.flatMap((word) => word.toLowerCase().match(/..?/g) ?? []).map((byte) => byte.padStart(2, "0"));
+  const all = bytes.join("");
+  return all !== "" && [...all].every((each) => digit.test(each)) ? all : undefined;
 }
 
 const DNS_TYPES = ["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"];

@@ -29,6 +29,14 @@ export function readGroup(statement: Statement, notes: Notes): Group | undefined
     else members.push(...found.value);
   }
   if (members.length === 0) return read.refuse(statement, "nothing that can be used stands in it");
+  const families = new Set(members.flatMap((member) => (member.kind === "address" ? member.address.family : [])));
+  const unsaid = members.find((member) => member.kind === "fwmark" && member.family === undefined);
+  // vsg_handler of check_parser.c
+  if (families.size > 1 && unsaid !== undefined)
+    return read.refuse(
+      statement,
+      "has addresses of both families and a mark without inet or inet6: keepalived leaves the whole group out, and so does this import",
+    );
   return { name, place: statement.place, members };
 }
 

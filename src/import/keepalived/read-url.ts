@@ -54,9 +54,7 @@ export function urlKeyword(add: (url: Url) => void, read: ValueReader, notes: No
           );
         }),
         regex: words(1, most, (s) => {
-          const [regex] = quotedRegex(s.raw) ?? [];
-          if (regex === undefined) read.refuse(s, "its quotes do not match");
-          else url.regex = { text: regex, place: s.place };
+          url.regex = readRegex(s, read, notes) ?? url.regex;
         }),
         regex_no_match: words(0, 0, () => {
           url.regexNoMatch = true;
@@ -76,11 +74,20 @@ export function urlKeyword(add: (url: Url) => void, read: ValueReader, notes: No
   });
 }
 
-/** Quotes are those of commands; what is escaped within is left to the regular expression. */
-function quotedRegex(raw: string): readonly string[] | undefined {
-  const whole = /^"((?:[^"\\]|\\.)*)"$|^'([^']*)'$/s.exec(raw.trim());
-  if (whole !== null) return [whole[1]?.replaceAll('\\"', '"') ?? whole[2] ?? ""];
-  return quotedWords(raw);
+/** keepalived reads it as it reads a command: a backslash, also one within quotes, is its own unless there are two of them. */
+function readRegex(s: Statement, read: ValueReader, notes: Notes): Url["regex"] {
+  const [text, ...rest] = quotedWords(s.raw) ?? [];
+  if (text === undefined) return read.refuse(s, "its quotes do not match");
+  if (rest.length > 0)
+    return read.refuse(s, "is more than one word: keepalived looks for none of it; write quotes around it");
+  if (/\\[^\\]/.test(s.raw.replaceAll("\\\\", "")))
+    notes.add(
+      "hint",
+      s.place,
+      "regex",
+      `keepalived takes a single backslash for itself, within quotes too, and looks for ${text}; two of them leave one to the regular expression`,
+    );
+  return { text, place: s.place };
 }
 
 /** keepalived takes 100 to 599; an answer below 200 is none that ends a request. */

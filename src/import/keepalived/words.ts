@@ -18,7 +18,7 @@ export function words(line: string): readonly string[] | undefined {
 const ESCAPES: Readonly<Record<string, string>> = {
   a: "\x07",
   b: "\b",
-  e: "\x1b",
+  E: "\x1b",
   f: "\f",
   n: "\n",
   r: "\r",
@@ -26,22 +26,27 @@ const ESCAPES: Readonly<Record<string, string>> = {
   v: "\v",
 };
 
-const ESCAPED = /\\(?:x([0-9a-f]{1,2})|([0-7]{1,3})|c([A-Za-z])|(.))/isy;
+const ESCAPED = /\\(?:x([0-9a-fA-F]+)|([0-7]{1,3})|c(.)|(.))/sy;
 
-/** The same for commands and regular expressions, which know 'single quotes' and backslashes too; text that touches belongs together
- *  (alloc_strvec_quoted_escaped). undefined: a quote is not closed. */
+/** The same for commands and regular expressions, which know 'single quotes' too, and backslashes, within quotes of either kind as well; text that
+ *  touches belongs together (alloc_strvec_quoted_escaped). undefined: a quote is not closed, or a backslash has nothing behind it. */
 export function quotedWords(line: string): readonly string[] | undefined {
   const found: string[] = [];
   let word: string | undefined;
   let quote = "";
   for (let i = 0; i < line.length; i++) {
     const c = line[i]!;
-    if (c === "\\" && quote !== "'" && i + 1 < line.length) {
+    if (c === "\\") {
+      if (i + 1 === line.length) return undefined;
       ESCAPED.lastIndex = i;
       const [whole = c, hex, octal, control, other = ""] = ESCAPED.exec(line) ?? [];
       const code =
-        hex !== undefined ? Number.parseInt(hex, 16) : octal !== undefined ? Number.parseInt(octal, 8) : undefined;
-      const controlled = control === undefined ? undefined : control.toUpperCase().charCodeAt(0) & 0x1f;
+        hex !== undefined
+          ? Number.parseInt(hex.slice(-2), 16)
+          : octal !== undefined
+            ? Number.parseInt(octal, 8)
+            : undefined;
+      const controlled = control === undefined ? undefined : control.charCodeAt(0) & 0x1f;
       const char = code ?? controlled;
       word = (word ?? "") + (char === undefined ? (ESCAPES[other] ?? other) : String.fromCharCode(char & 0xff));
       i += whole.length - 1;
