@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { inNamespace, until } from "./run.ts";
 
@@ -56,8 +57,11 @@ export function startKeepalived({ config, args = ["-C"], namespace }: Keepalived
   });
   running.add(child);
   const texts: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => texts.push(text));
+    // One that runs on does not keep the scenario from ending.
+    (stream as Socket).unref();
+  }
   const exit = once(child, "exit").then(([code, signal]) => {
     running.delete(child);
     return { code: code as number | null, signal: signal as NodeJS.Signals | null };
