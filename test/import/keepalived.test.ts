@@ -101,7 +101,9 @@ describe("what a virtual server becomes", () => {
 
   test("a group is one service for all its addresses, and one for each mark", () => {
     const group = "virtual_server_group g {\n192.0.2.1-2 80\n2001:db8::fffe-ffff 80\nfwmark 5 inet\n}\n";
-    const { services } = configOf(runKeepalived(`${group}${virtualServer("", "TCP_CHECK {\n}", "group g")}`));
+    const { services } = configOf(
+      runKeepalived(`${group}${virtualServer("lb_kind TUN", "TCP_CHECK {\n}", "group g")}`),
+    );
     assert.deepEqual(
       services.map(({ name, frontends }) => [name, frontends.length]),
       [
@@ -115,10 +117,40 @@ describe("what a virtual server becomes", () => {
     );
   });
 
-  test("a group of both families with a mark that says neither is left out, as keepalived has it", () => {
-    const text = `virtual_server_group g {\n192.0.2.1 80\n2001:db8::1 80\nfwmark 5\n}\n${virtualServer("", "", "group g")}`;
-    const { losses } = runKeepalived(`${text}${virtualServer("")}`);
-    assert.deepEqual(losses, ["refused k.conf:1 virtual_server_group g", "refused k.conf:6 virtual_server group g"]);
+  describe("left out as a whole, as keepalived has it", () => {
+    const of = (members: string, lines = "") =>
+      `virtual_server_group g {\n${members}\n}\n${virtualServer(lines, "", "group g")}`;
+    const [no, noGroup] = ["refused k.conf:5 virtual_server group g", "refused k.conf:1 virtual_server_group g"];
+    const lines: readonly (readonly [what: string, text: string, losses: readonly string[]])[] = [
+      [
+        "no real server",
+        "virtual_server 192.0.2.9 80 {\nprotocol TCP\n}\n",
+        ["refused k.conf:1 virtual_server 192.0.2.9 80"],
+      ],
+      [
+        "no real server of its family",
+        virtualServer("", "", "2001:db8::9 80"),
+        ["refused k.conf:1 virtual_server 2001:db8::9 80"],
+      ],
+      ["behind a tunnel it may be of the other", virtualServer("lb_kind TUN", "", "2001:db8::9 80"), []],
+      ["a group of both families", of("192.0.2.8 80\n2001:db8::8 80"), [no]],
+      ["the same behind tunnels", of("192.0.2.8 80\n2001:db8::8 80", "lb_kind TUN"), []],
+      ["a mark of the other family is one of them", of("192.0.2.8 80\nfwmark 5 inet6"), [no]],
+      ["a mark of its own is not", of("192.0.2.8 80\nfwmark 5 inet"), []],
+      ["a mark of none is not", of("192.0.2.8 80\nfwmark 5"), []],
+      ["a group of the other family", of("2001:db8::8 80\n2001:db8::9 80"), [no]],
+      [
+        "a group of both, and a mark of none",
+        of("192.0.2.8 80\n2001:db8::8 80\nfwmark 5", "lb_kind TUN"),
+        [noGroup, "refused k.conf:6 virtual_server group g"],
+      ],
+    ];
+    for (const [what, text, losses] of lines)
+      test(what, () => {
+        const ran = runKeepalived(text + virtualServer(""));
+        assert.deepEqual(ran.losses, losses);
+        assert.equal(configOf(ran).services.length, losses.length > 0 ? 1 : text.includes("mark") ? 3 : 2);
+      });
   });
 
   test("sync daemon and timeouts", () => {
@@ -312,6 +344,11 @@ describe("checks", () => {
     assert.deepEqual(udp("require_reply 01xX").expect, { hex: "01xx", max_length: 255 });
     assert.deepEqual(udp("require_reply Ab12f 3 456").expect, { hex: "ab120f034506", max_length: 255 });
     assert.deepEqual(udp("require_reply 0x01").expect, { hex: "0x01", max_length: 255 });
+    assert.deepEqual(udp("require_reply 00ff").expect, { hex: "00ff", max_length: 255 });
+    assert.deepEqual(runKeepalived(virtualServer("", "UDP_CHECK {\nrequire_reply 00ff\npayload FF\n}")).losses, [
+      "changed k.conf:6 require_reply",
+      "changed k.conf:7 payload",
+    ]);
     assert.deepEqual(udp("payload 1 203").send, { hex: Uint8Array.of(1, 0x20, 3) });
     assert.deepEqual(udp("payload 0x01").send, { text: "keepalived check - keepalived ch" });
     assert.deepEqual(udp("require_reply 01\nmin_reply_length 4\nmax_reply_length 9").expect, {

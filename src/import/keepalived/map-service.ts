@@ -8,6 +8,7 @@ import { noteComment } from "../notes.ts";
 import { type Entries, flow, list, map, type Written } from "../written.ts";
 import type { Context } from "./context.ts";
 import { type Front, frontsOf } from "./frontends.ts";
+import { leftOut } from "./left-out.ts";
 import { serviceHooks } from "./map-hooks.ts";
 import { quorumEntries } from "./map-quorum.ts";
 import { type Mapped, mapServers, serverEntries } from "./map-server.ts";
@@ -23,6 +24,12 @@ export function mapService(
   context: Context,
 ): readonly Part[] {
   const fronts = frontsOf(service, file, taken);
+  const why = leftOut(service, file);
+  if (fronts.length > 0 && why !== undefined) {
+    const message = `${why}: keepalived leaves it out, and so does this import`;
+    service.notes.add("refused", service.place, `virtual_server ${service.title}`, message);
+    return [];
+  }
   if (fronts.length > 0 && service.protocol === undefined && fronts[0]?.kind === "addresses")
     service.notes.add(
       "changed",

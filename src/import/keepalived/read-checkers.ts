@@ -53,8 +53,17 @@ function readUdp(statement: Statement, { base, read, notes, connection }: Readin
   let reply: string | undefined;
   let minLength = 0;
   let maxLength: number | undefined;
-  const hex = (s: Statement, digit: RegExp): string | undefined =>
-    bytesOf(s.args, digit) ?? read.refuse(s, "expected bytes in hexadecimal digits, without 0x; left out");
+  const hex = (s: Statement, digit: RegExp): string | undefined => {
+    const bytes = bytesOf(s.args, digit);
+    if (bytes?.endsWith("ff"))
+      notes.add(
+        "changed",
+        s.place,
+        s.keyword,
+        "bytes that end in ff are no bytes to keepalived (seen with 2.2.7): it complains, sends its own text and takes any reply; these are sent and expected",
+      );
+    return bytes ?? read.refuse(s, "expected bytes in hexadecimal digits, without 0x; left out");
+  };
   const most = Number.POSITIVE_INFINITY;
   readBlock(
     statement,
