@@ -78,10 +78,10 @@ await rs2.listen({ kind: "echo", name: "two", port: 7 });
 let keepalived = startKeepalived({ config: original, args: ["--check", "--dont-release-ipvs"] });
 const [exact, recommended] = [await imported("exact.conf"), await imported("recommended.conf", "--recommended")];
 await keepalived.ready();
-const watcher = await watchTable(20);
+const watcher = await watchTable(25);
 // A request that is open to a server when it is deleted waits until the server is back, and then goes on: served late, not failed.
 const load = await cl.startLoad({ kind: "http", target: "10.100.0.1:80", perSecond: 10, timeoutMs: 60_000 });
-const held = await cl.hold({ kind: "echo", target: "10.100.0.1:7", count: 6, everyMs: 250, timeoutMs: 15_000 });
+const held = await cl.hold({ kind: "echo", target: "10.100.0.1:7", count: 6, everyMs: 300, timeoutMs: 15_000 });
 
 function sorted(table: Weights): Weights {
   const byName = <T>(entries: readonly (readonly [string, T])[]) =>
