@@ -16,6 +16,7 @@ export interface ImportOptions {
   readonly output?: string;
   readonly force?: boolean;
   readonly recommended?: boolean;
+  readonly observe?: boolean;
   readonly configId?: string;
 }
 
@@ -60,10 +61,11 @@ export async function importFile(
   return isExact(imported.notes) ? EXIT.ok : EXIT.failed;
 }
 
-function environment(base: string, { configId, recommended }: ImportOptions): ImportEnvironment {
+function environment(base: string, { configId, recommended, observe }: ImportOptions): ImportEnvironment {
   return {
     configId,
     recommended: recommended === true,
+    observe: observe === true,
     readInclude(pattern, from) {
       const folder = from === "<stdin>" ? base : dirname(from);
       const found = globSync(pattern.startsWith("/") ? pattern : join(folder, pattern)).sort();

@@ -19,6 +19,7 @@ export function importCommands({ program, surroundings, runs }: CommandLine): vo
       .option("-o, --output <file>", "write there instead of standard output; not over a file that is there")
       .option("--force", "over a file that is there, too")
       .option("--recommended", "director's own on_failure, initial and rise instead of the original's")
+      .option("--observe", "the file begins in observe mode, to be tried beside the original program")
       .action(
         runs(async (file: string, _: unknown, command: Command) => {
           const { importFile } = await import("./import.ts");

@@ -1,7 +1,7 @@
 import { type Hook, writtenHooks } from "./hooks.ts";
 import { isExact, type Note, type NoteKind, type Notes, noteComment, type Place } from "./notes.ts";
 import type { ImportEnvironment, Imported, Source } from "./source.ts";
-import { list, map, renderFile, type Written, type WrittenMap } from "./written.ts";
+import { type Entries, list, map, renderFile, type WrittenMap } from "./written.ts";
 
 /** A service to be written; what several may share stands apart. */
 export interface Part {
@@ -18,7 +18,7 @@ export interface Contents {
   readonly source: Source;
   readonly env: ImportEnvironment;
   /** What stands below `ipvs`. */
-  readonly globals: Written | undefined;
+  readonly globals: Entries;
   /** At least one. */
   readonly parts: readonly Part[];
   /** What was noted of services that did not become any. */
@@ -38,8 +38,9 @@ export function document(contents: Contents, notes: Notes): Imported {
   hints(contents, notes);
   const hooks = writtenHooks(parts.flatMap((part) => part.hooks));
   const services = parts.map((part) => part.write(shared));
+  const ipvs = map({ mode: env.observe ? "observe" : undefined, ...globals });
   const root = map({
-    ipvs: globals,
+    ipvs: ipvs.entries.size === 0 ? undefined : ipvs,
     defaults: env.recommended || shared.size === 0 ? undefined : map({ on_failure: onFailure, initial }),
     hooks: hooks.length === 0 ? undefined : list(hooks),
     services: list(services),
@@ -83,7 +84,9 @@ function head({ program, source, env, lost }: Contents, notes: Notes): readonly 
     isExact(all)
       ? "Nothing is lost."
       : `Not taken over as it stood there: ${losses.join(", ")}; each with its line, here or beside its service.`,
-    `Try it:  director config test FILE,  then with  ipvs: { mode: observe }  beside ${program}.`,
+    env.observe
+      ? `It only observes, beside ${program}: nothing is written before it says  mode: manage.`
+      : `Try it:  director config test FILE,  then with  ipvs: { mode: observe }  beside ${program}.`,
     ...(own.length > 0 ? [""] : []),
     ...own.map((note) => noteComment(note, source.file)),
   ];

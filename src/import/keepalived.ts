@@ -8,7 +8,7 @@ import { readTree } from "./keepalived/tree.ts";
 import { createNames } from "./names.ts";
 import { type Notes, takeNotes } from "./notes.ts";
 import type { ImportEnvironment, Imported, Source } from "./source.ts";
-import { flow, map, type Written } from "./written.ts";
+import { type Entries, flow } from "./written.ts";
 
 /** keepalived.conf to director.conf: what it means to keepalived, as director writes it, and notes on all that is otherwise. Nothing is written when its
  *  braces do not match, when it has no end, or when nothing of it can be a service. */
@@ -38,13 +38,12 @@ function isStopped(notes: Notes): boolean {
   return notes.own().some((note) => note.kind === "stopped");
 }
 
-function globalEntries({ globals }: Keepalived): Written | undefined {
+function globalEntries({ globals }: Keepalived): Entries {
   const { sync, timeouts } = globals;
   const seconds = (value: number) => (value === 0 ? undefined : `${value}s`);
-  if (sync === undefined && timeouts === undefined) return undefined;
-  return map({
+  return {
     sync: sync && flow({ role: sync.role, interface: sync.interface, id: String(sync.id) }),
     timeouts:
       timeouts && flow({ tcp: seconds(timeouts.tcp), tcp_fin: seconds(timeouts.tcpFin), udp: seconds(timeouts.udp) }),
-  });
+  };
 }

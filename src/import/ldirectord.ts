@@ -23,10 +23,7 @@ export function importLdirectord(source: Source, env: ImportEnvironment): Import
     );
     return { text: undefined, notes: notes.all() };
   }
-  return document(
-    { program: "ldirectord", source, env, globals: undefined, parts, lost: [], first: first.place },
-    notes,
-  );
+  return document({ program: "ldirectord", source, env, globals: {}, parts, lost: [], first: first.place }, notes);
 }
 
 function nameOf({ at, protocol }: Virtual): string {

@@ -22,6 +22,8 @@ export interface ImportEnvironment {
   readonly configId: string | undefined;
   /** director's own choices where they are better than the original's, rather than its behaviour. */
   readonly recommended: boolean;
+  /** The file begins in observe mode: to be tried beside the original program. */
+  readonly observe: boolean;
 }
 
 /** What an import makes of a file. */

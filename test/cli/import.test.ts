@@ -97,6 +97,26 @@ describe("director import", () => {
     assert.match(stdout, /interval: 9s/);
   });
 
+  for (const [what, name, globals] of [
+    ["alone", "o.conf", ""],
+    ["beside what stands there", "t.conf", "global_defs {\nlvs_timeouts tcp 900 udp 60\n}\n"],
+  ] as const)
+    test(`--observe: the file begins in observe mode, ${what}; one word changes that`, async () => {
+      const { code, stdout } = await cli(["import", "keepalived", "--observe", file(name, globals + EXACT)]);
+      assert.equal(code, 0);
+      assert.match(stdout, /^ipvs:\n {2}mode: observe\n/m);
+      for (const mode of ["observe", "manage"]) {
+        const shown = await cli([
+          "config",
+          "show",
+          "--effective",
+          file(`${mode}.yaml`, stdout.replace("mode: observe", `mode: ${mode}`)),
+        ]);
+        assert.match(shown.stdout, new RegExp(`mode: ${mode}`));
+        assert.equal(/udp: 1m/.test(shown.stdout), globals !== "", shown.stdout);
+      }
+    });
+
   test("--recommended leaves three things to director", async () => {
     const { stdout } = await cli(["import", "keepalived", "--recommended", file("r.conf", EXACT)]);
     assert.doesNotMatch(stdout, /^ *(on_failure|initial|rise):/m);

@@ -19,6 +19,7 @@ function linesOf(text: string, configId?: string) {
   const env = {
     configId,
     recommended: false,
+    observe: false,
     readInclude: (pattern: string) => {
       const found = FILES[pattern];
       if (pattern === "*.none") return ok([]);
@@ -192,7 +193,7 @@ describe("words", () => {
 describe("blocks", () => {
   const treeOf = (text: string) => {
     const notes = takeNotes();
-    const env = { configId: undefined, recommended: false, readInclude: () => ok([]) };
+    const env = { configId: undefined, recommended: false, observe: false, readInclude: () => ok([]) };
     return { tree: readTree(readLines({ file: "k.conf", text }, env, notes), notes), notes: notes.all() };
   };
   const shape = (statements: readonly Statement[]): string =>

@@ -20,6 +20,7 @@ export interface Ran {
 export interface Options {
   readonly configId?: string;
   readonly recommended?: boolean;
+  readonly observe?: boolean;
   /** By the pattern of the include. */
   readonly includes?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -32,10 +33,11 @@ export function runLdirectord(text: string, options: Options = {}): Ran {
   return ran(importLdirectord({ file: "l.cf", text }, environment(options)));
 }
 
-function environment({ configId, recommended = false, includes = {} }: Options): ImportEnvironment {
+function environment({ configId, recommended = false, observe = false, includes = {} }: Options): ImportEnvironment {
   return {
     configId,
     recommended,
+    observe,
     readInclude(pattern) {
       const files = includes[pattern];
       if (files === undefined) return err(`${pattern} cannot be read`);

@@ -59,15 +59,15 @@ const quiesced: Weights = { ...whole, [ECHO]: { "10.9.1.2:7": 0, "10.9.2.2:7": 4
 const folder = "/run/lab";
 const file = join(folder, "keepalived.conf");
 writeFileSync(file, original);
-/** What `director import` makes of the file that keepalived runs with. */
+/** What `director import --observe` makes of the file that keepalived runs with. */
 async function imported(name: string, ...options: readonly string[]): Promise<string> {
-  const to = join(folder, name);
-  const { code, stderr } = await run([directorProgram, "import", "keepalived", file, "-o", to, ...options]);
+  const argv = [directorProgram, "import", "keepalived", file, "--observe", "-o", join(folder, name), ...options];
+  const { code, stderr } = await run(argv);
   assert.deepEqual([code, /written to .*, exact/.test(stderr)], [0, true], stderr);
-  return readFileSync(to, "utf8");
+  return readFileSync(join(folder, name), "utf8");
 }
 const inMode = (mode: "observe" | "manage", text: string) =>
-  `ipvs: { mode: ${mode} }\nlog: { level: info, format: json }\n${text}`;
+  `log: { level: info, format: json }\n${text.replace("mode: observe", `mode: ${mode}`)}`;
 
 const { rs1, rs2, cl } = await startActors("rs1", "rs2", "cl");
 const web = await rs1.listen({ kind: "http", name: "one", port: 80 });
