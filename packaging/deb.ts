@@ -56,13 +56,12 @@ function changelogOf(version: string): string {
 }
 
 function control({ version, architecture }: Order, runtime: Runtime, sizeKb: number): string {
-  const [, maintainer = ""] = /^ -- (.*>) {2}/m.exec(changelog()) ?? [];
   // iproute2 for `vips: { device }`; kmod for modprobe@ip_vs.service.
   const depends = [...sharedLibraries(runtime), "ipvsadm", "iproute2", "kmod", "systemd (>= 252)"];
   return `Package: director
 Version: ${version}
 Architecture: ${DEBIAN[architecture]}
-Maintainer: ${maintainer}
+Maintainer: ${maintainer(process.env)}
 Installed-Size: ${sizeKb}
 Depends: ${depends.join(", ")}
 Section: net
@@ -76,6 +75,15 @@ Description: health-checking director for Linux IPVS
  .
  It comes with the Node.js it was tested with (${runtime.version}), for its own use.
 `;
+}
+
+/** Who passes the package on: DEBFULLNAME and DEBEMAIL, as for Debian's own tools; else whom the changelog names, at an address that cannot exist
+ *  (RFC 2606). @throws Error for what is no name with an address. */
+export function maintainer(env: Readonly<Record<string, string | undefined>>): string {
+  const [, name = "", address = ""] = /^ -- (.*) <(.*)> {2}/m.exec(changelog()) ?? [];
+  const who = `${env.DEBFULLNAME ?? name} <${env.DEBEMAIL ?? address}>`;
+  if (!/^[^<>@\n]+ <[^\s<>@]+@[^\s<>@]+>$/.test(who)) throw new Error(`DEBFULLNAME, DEBEMAIL: nobody is called ${who}`);
+  return who;
 }
 
 if (import.meta.main) console.log(buildDeb(process.argv.slice(2)));

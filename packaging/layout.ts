@@ -27,8 +27,21 @@ export function putLayout(staging: Staging, runtime: Runtime, version: string): 
   staging.put(CONFIG, file("packaging/director.conf"));
   staging.put(`${DOC}/copyright`, copyrightFile(runtime));
   staging.put(`${DOC}/examples/director.conf`, file("config/director.conf"));
+  putContributions(staging);
   putManual(staging);
   putCompletions(staging);
+}
+
+/** Scripts for the daemons beside director go where they can be run from; what is read into other programs stands with the examples. */
+function putContributions(staging: Staging): void {
+  const from = join(checkout, "contrib");
+  const home = `${HOME}/contrib`;
+  for (const script of ["director-up", "bird/director-bird"])
+    staging.put(`${home}/${script}`, readFileSync(join(from, script)), 0o755);
+  const unit = readFileSync(join(from, "bird/director-bird@.service"), "utf8");
+  staging.put(`${home}/bird/director-bird@.service`, unit.replaceAll("/opt/director/contrib", `/${home}`));
+  for (const example of ["grafana/director.json", "prometheus/alerts.yml"])
+    staging.put(`${DOC}/examples/${example}`, readFileSync(join(from, example)));
 }
 
 function putManual(staging: Staging): void {

@@ -11,12 +11,13 @@ unit=/etc/systemd/system/director.service
 users=/etc/sysusers.d/director.conf
 settings=/usr/lib/sysctl.d/50-director.conf
 config=/etc/director/director.conf
+manuals=/usr/share/man
 
 usage() {
   cat <<TEXT
 usage: systemd/install.sh [--uninstall]
-  Installs director from $root: its user, its command ($command), its unit. With a good
-  $config director is enabled and started, or restarted if it runs; without one it is not started.
+  Installs director from $root: its user, its command ($command), its unit, its manual pages. With a
+  good $config director is enabled and started, or restarted if it runs; without one it is not started.
   An existing configuration is never touched.
   --uninstall  stops and removes the service; configuration, state and the kernel's table stay.
 TEXT
@@ -61,10 +62,17 @@ install() {
   as_director "$command" --version >/dev/null ||
     stop "user director cannot run $command: everything in $root and above it must be readable for others (chmod -R o+rX $root)"
   run cp "$root/systemd/director.sysctl" "$settings"
+  for page in "$root"/man/*.[1-8]; do
+    run mkdir -p "$(manual_folder "$page")"
+    run ln -sf "$page" "$(manual_folder "$page")/"
+  done
   run cp "$root/systemd/director.service" "$unit"
   run systemctl daemon-reload
   start
 }
+
+# Where man looks for it.
+manual_folder() { echo "$manuals/man${1##*.}"; }
 
 # Whether node_modules is what package-lock.json says: an update may have changed that. Packages for other machines are missing rightly.
 packages_fit() {
@@ -110,6 +118,10 @@ uninstall() {
   if [ -e "$users" ]; then run rm "$users"; fi
   if [ -e "$settings" ]; then run rm "$settings"; fi
   if [ "$(readlink -- "$command")" = "$root/bin/director" ]; then run rm "$command"; fi
+  for page in "$root"/man/*.[1-8]; do
+    link=$(manual_folder "$page")/${page##*/}
+    if [ "$(readlink -- "$link")" = "$page" ]; then run rm "$link"; fi
+  done
   say "removed. Left as they are: the kernel's table (ipvsadm -Ln), /etc/director, /var/lib/director, user and group director, $root."
 }
 

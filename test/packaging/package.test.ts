@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
-import { buildDeb } from "../../packaging/deb.ts";
+import { buildDeb, maintainer } from "../../packaging/deb.ts";
 import { changelog } from "../../packaging/layout.ts";
 import { libraries } from "../../packaging/libraries.ts";
 import { readPackage } from "../../packaging/program.ts";
@@ -45,7 +54,8 @@ describe("the package", { skip }, () => {
       [],
     );
     const programs = lines.filter((line) => line.startsWith("-rwx")).map((line) => line.split(" ").at(-1));
-    assert.deepEqual(programs.sort(), ["./usr/bin/director", "./usr/lib/director/node"]);
+    const scripts = ["bird/director-bird", "director-up"].map((name) => `./usr/lib/director/contrib/${name}`);
+    assert.deepEqual(programs.sort(), ["./usr/bin/director", ...scripts, "./usr/lib/director/node"]);
     execFileSync("dpkg-deb", ["--extract", deb, root]);
   });
 
@@ -63,6 +73,40 @@ describe("the package", { skip }, () => {
       spawnSync(join(checkout, "bin/director"), ["config", "test", wrong], { encoding: "utf8" }).stderr,
     );
     assert.equal(node("--version").stdout, `${process.version}\n`, "not the Node that the tests run with");
+  });
+
+  test("every manual page that the unit names is there", () => {
+    const unit = readFileSync(join(root, "usr/lib/systemd/system/director.service"), "utf8");
+    const named = Array.from(
+      unit.matchAll(/man:(\S+)\((\d)\)/g),
+      ([, name, section]) => `man${section}/${name}.${section}.gz`,
+    );
+    assert.ok(named.length > 0);
+    assert.deepEqual(
+      named.filter((page) => !existsSync(join(root, "usr/share/man", page))),
+      [],
+    );
+  });
+
+  test("what contrib has is all there: scripts find each other, and the unit its script", () => {
+    const contrib = join(home, "contrib");
+    const examples = join(root, "usr/share/doc/director/examples");
+    const brought = [contrib, examples].flatMap((place) => walk(place).map((path) => path.slice(place.length + 1)));
+    const ours = walk(join(checkout, "contrib")).map((path) => path.slice(join(checkout, "contrib/").length));
+    assert.deepEqual(
+      ours.filter((path) => !brought.includes(path) && !path.endsWith(".test.yml")),
+      [],
+    );
+    const unit = readFileSync(join(contrib, "bird/director-bird@.service"), "utf8");
+    const [, command = ""] = /^ExecStart=(\S+) /m.exec(unit) ?? [];
+    assert.ok(existsSync(join(root, command)), command);
+    const up = join(folder, "up");
+    mkdirSync(up);
+    writeFileSync(join(up, "web"), "1\n");
+    const asked = spawnSync(join(contrib, "bird/../director-up"), ["web"], {
+      env: { ...process.env, DIRECTOR_UP: up },
+    });
+    assert.equal(asked.status, 0);
   });
 
   test("every module is there without its types, line by line where it stood, and finds what it imports", () => {
@@ -143,6 +187,18 @@ describe("what is packaged", () => {
       config?.services.map(({ name, servers }) => [name, servers.length]),
       [["web", 2]],
     );
+  });
+
+  test("who builds it may say who passes it on", () => {
+    assert.equal(maintainer({}), "director maintainers <maintainers@director.invalid>");
+    const env = { DEBFULLNAME: "Alice Example", DEBEMAIL: "alice@example.com" };
+    assert.equal(maintainer(env), "Alice Example <alice@example.com>");
+    for (const [name, address] of [
+      ["Alice", "alice"],
+      ["Alice", "alice@example.com>, <bob@example.com"],
+      ["Alice\nEssential: yes", "alice@example.com"],
+    ] as const)
+      assert.throws(() => maintainer({ DEBFULLNAME: name, DEBEMAIL: address }), /nobody is called/);
   });
 
   test("the changelog is that of this version", () => {

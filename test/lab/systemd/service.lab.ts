@@ -1,7 +1,7 @@
 // director as a service: installed as documented, started, commanded, reloaded, restarted, taken away.
 // lab: topology=routed servers=2 systemd timeout=400
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { must, run, shell, startActors, until, weights } from "../inside.ts";
 import {
   as,
@@ -83,6 +83,16 @@ step("without a configuration it is installed and not started; what is asked for
   assert.equal((await show("ActiveState")).ActiveState, "inactive");
   assert.equal((await systemctl("is-enabled", "director")).code, 1);
   assert.match(await must(["getent", "passwd", "director"]), /:\/var\/lib\/director:\/usr\/sbin\/nologin/);
+});
+
+step("every manual page that the unit names is installed", async () => {
+  const { Documentation } = await show("Documentation");
+  const named = Array.from(Documentation.matchAll(/man:(\S+)\((\d)\)/g), ([, name, section]) => `${name}.${section}`);
+  assert.deepEqual(
+    named.filter((page) => !existsSync(`/usr/share/man/man${page.at(-1)}/${page}`)),
+    [],
+  );
+  assert.deepEqual(named, ["director.1", "director.conf.5"]);
 });
 
 step("a configuration with an error is named, and nothing is started", async () => {
@@ -279,13 +289,15 @@ step(
       "/usr/bin/director",
       "/etc/sysusers.d/director.conf",
       "/usr/lib/sysctl.d/50-director.conf",
+      "/usr/share/man/man1/director.1",
+      "/usr/share/man/man5/director.conf.5",
       "/run/director",
       configFile,
       "/var/lib/director",
     ];
     assert.deepEqual(
-      left.map((path) => existsSync(path)),
-      [false, false, false, false, true, true],
+      left.map((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined),
+      [false, false, false, false, false, false, true, true],
     );
   },
 );

@@ -203,5 +203,7 @@ step("the sandbox scores 2.0 or better, and systemd finds nothing wrong with the
   const exposure = Number(/Overall exposure level for director\.service: ([\d.]+)/.exec(stdout)?.[1]);
   console.log({ exposure });
   assert.ok(exposure <= 2.0, stdout);
-  assert.deepEqual(await run(["systemd-analyze", "verify", unit]), { code: 0, stdout: "", stderr: "" });
+  // Whether its manual pages are there is asked where they are installed: not every machine has man.
+  const verified = await run(["systemd-analyze", "verify", "--man=no", unit]);
+  assert.deepEqual(verified, { code: 0, stdout: "", stderr: "" });
 });
