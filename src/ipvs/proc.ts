@@ -39,7 +39,8 @@ interface Block extends GlanceService {
 }
 
 const PROTOCOLS: ReadonlySet<string> = new Set(["TCP", "UDP", "SCTP"]);
-const FORWARDING: Readonly<Record<string, Forwarding["kind"]>> = {
+/** The forwarding methods as /proc and ipvsadm print them. */
+export const FORWARDING: Readonly<Record<string, Forwarding["kind"]>> = {
   Masq: "masquerade",
   Route: "direct",
   Tunnel: "tunnel",

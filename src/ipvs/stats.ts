@@ -99,8 +99,8 @@ function numbersOf(words: Words): readonly (number | undefined)[] {
   return [readCount(words.next()), readCount(words.next())];
 }
 
-/** `TCP 10.0.0.1:80`, `FWM -1 IPv6`. */
-function readTitle(first: string, words: Words): Frontend | undefined {
+/** `TCP 10.0.0.1:80`, `FWM -1 IPv6`, as every listing has it above the servers of a service. */
+export function readTitle(first: string, words: Words): Frontend | undefined {
   const second = words.next();
   if (first === "FWM") return markFrontend(second, words.skip("IPv6") ? 6 : 4);
   return addressFrontend(PROTOCOLS[first], second);

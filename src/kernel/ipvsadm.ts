@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { parseConnections } from "../ipvs/connections.ts";
 import { parseListing } from "../ipvs/listing.ts";
 import { parseProc } from "../ipvs/proc.ts";
 import { ruleLine } from "../ipvs/rules.ts";
@@ -27,7 +28,7 @@ export interface IpvsadmOptions {
 /** `refused`: it ran, and said that something cannot be done; `failed`: it could not be run, or had to be killed. */
 export type CommandEnd = "ok" | "refused" | "failed";
 
-/** The kernel's table, by way of ipvsadm. Needs CAP_NET_ADMIN, but for `glance`. */
+/** The kernel's table, by way of ipvsadm. Needs CAP_NET_ADMIN, but for a `glance` that misses nothing it knows. */
 export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
   const { procFile = "/proc/net/ip_vs", onUnreadable = () => {} } = options;
   let unreadable = "";
@@ -54,7 +55,11 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
   return {
     read,
     async glance(known, signal) {
-      return parseProc(await readProc(procFile, signal), known);
+      const glance = parseProc(await readProc(procFile, signal), known);
+      // Where another network namespace has services too, the kernel leaves some of ours out of that file once it is longer than a page (Linux 6.1,
+      // ip_vs_info_seq_next counts those of all namespaces). Whether one is really gone only the whole listing tells.
+      const complete = [...known.keys()].every((service) => glance.has(service));
+      return complete ? glance : parseConnections(await askIpvsadm(options, ["-Ln"], signal));
     },
     async stats(signal) {
       return parseStats(await askIpvsadm(options, ["-Ln", "--stats", "--exact"], signal));

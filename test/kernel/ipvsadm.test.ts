@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { parseListing } from "../../src/ipvs/listing.ts";
 import { type IpvsadmOptions, ipvsadmTable } from "../../src/kernel/ipvsadm.ts";
 import { parseRule } from "../ipvs/parse-rule.ts";
 import { contract } from "./contract.ts";
@@ -262,6 +263,29 @@ describe("a glance", () => {
     assert.deepEqual(
       [...glance].map(([key, { destinations }]) => [key, [...destinations]]),
       [["tcp:10.0.0.1:80", [["10.1.0.1:80", { weight: 5, forwarding: "masquerade", active: 1, inactive: 2 }]]]],
+    );
+  });
+
+  test("asks ipvsadm where the file leaves out a service that is known", async () => {
+    const procFile = join(folder, "ip_vs");
+    const whole =
+      "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n" +
+      "TCP  10.0.0.1:80 wrr persistent 50\n  -> 10.1.0.1:80                  Masq    5      1          2         \n" +
+      "FWM  7 IPv6 mh (mh-port)\n  -> [fd00::2]:0                  Tunnel  0      0          3         \n";
+    writeFileSync(join(folder, "Ln"), whole);
+    writeFileSync(procFile, "TCP  0A000001:0050 wrr  \n  -> 0A010001:0050      Masq    5      1          2         \n");
+    const ipvsadm = program(`[ "$*" = -Ln ] && cat '${join(folder, "Ln")}'`);
+    const known = parseListing("-A -t 10.0.0.1:80 -s wrr\n-A -f 7 -6 -s mh").table;
+    assert.deepEqual(
+      [...(await tableOf(ipvsadm, { procFile }).glance(known, never))].map(([key, { scheduler, destinations }]) => [
+        key,
+        scheduler,
+        [...destinations],
+      ]),
+      [
+        ["tcp:10.0.0.1:80", "wrr", [["10.1.0.1:80", { weight: 5, forwarding: "masquerade", active: 1, inactive: 2 }]]],
+        ["fwmark6:7", "mh", [["[fd00::2]:0", { weight: 0, forwarding: "tunnel", active: 0, inactive: 3 }]]],
+      ],
     );
   });
 
