@@ -20,13 +20,22 @@ export function javascriptRegex(
   const body = perl.slice(leading?.[0].length ?? 0).replaceAll("(?P<", "(?<");
   const stranger = UNKNOWN.find(([construct]) => construct.test(body));
   if (stranger !== undefined) return err(stranger[1]);
-  const text = flags.size === 0 ? body : `(?${[...flags].sort().join("")}:${body})`;
+  const ours = asJavascript(body, flags.has("m"));
+  const text = flags.size === 0 ? ours : `(?${[...flags].sort().join("")}:${ours})`;
   try {
     new RegExp(text);
     return ok(text);
   } catch (error) {
     return err((error as Error).message);
   }
+}
+
+/** Perl's `$` fits before a line's end that is the last character, too, and a `]` that a class begins with is one of it (perlre(1)). */
+function asJavascript(body: string, multiline: boolean): string {
+  return body.replace(/\\[\s\S]|\[\^?\]?(?:\\[\s\S]|[^\]\\])*\]|\$/g, (part) => {
+    if (part === "$") return multiline ? part : "(?=\\n?$)";
+    return part.replace(/^(\[\^?)\]/, "$1\\]");
+  });
 }
 
 /** Matches exactly where the other does not. */

@@ -303,6 +303,20 @@ describe("checks", () => {
     assert.equal(bodies("regex a b"), undefined);
   });
 
+  test("the end of a text is also before its last line break, as Perl has it", () => {
+    const fits = (regex: string, body: string) => new RegExp(bodies(`regex ${regex}`)!).test(body);
+    const rows: readonly (readonly [regex: string, body: string, fits: boolean])[] = [
+      ['"well$"', "is well", true],
+      ['"well$"', "is well\n", true],
+      ['"well$"', "is well\n\n", false],
+      ['"well$"', "well, well, no\n", false],
+      [String.raw`"5\\$"`, "5$ each", true],
+      ['"[]$]x"', "$x", true],
+      ['"(?m)well$"', "well\nor not", true],
+    ];
+    for (const [regex, body, expected] of rows) assert.equal(fits(regex, body), expected, `${regex} ${body}`);
+  });
+
   test("a regular expression loses single backslashes to keepalived, within quotes too", () => {
     for (const [written, found] of [
       [String.raw`"a\\sb"`, String.raw`a\sb`],

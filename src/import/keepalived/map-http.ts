@@ -24,6 +24,14 @@ export function httpChecks(checker: HttpChecker, { service, server }: Aim, { onc
   return urls.map((url) => {
     const host = httpHost(url.host ?? checker.host ?? server.host ?? service.host, url.place, notes);
     const body = bodyOf(url, notes);
+    // http_process_response and check_regex of check_http.c
+    if (body !== undefined && url.regex !== undefined)
+      once(
+        "changed",
+        url.regex.place,
+        "regex",
+        "keepalived looks for it in the header of the answer too, where ^ is its first line and offsets begin, and knows no end of it ($ without multiline never fits); director in the body",
+      );
     const status = url.status.length === 0 ? undefined : list(url.status);
     return {
       type: tls ? "https" : "http",
