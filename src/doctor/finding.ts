@@ -31,7 +31,10 @@ export const CATALOGUE = {
     "error",
     "A rule rewrites the source address of directly routed packets too, which vs.conntrack=1 makes possible: servers answer this machine, as the VIP, instead of the client.",
   ],
-  "other-writer": ["error", "Another program writes services of ours into the same table."],
+  "other-writer": [
+    "error",
+    "Another program writes services of ours into the same table. A hint in observe mode, in which director does not.",
+  ],
   "snat-missing": [
     "warning",
     "One-arm NAT: VIP and servers are behind the same interface, and no rule of iptables or nftables rewrites the source address. Servers answer clients directly, past this machine, and clients do not take such answers.",

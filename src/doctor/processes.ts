@@ -33,14 +33,16 @@ export function hasNetAdmin(pid: string): boolean {
 
 const KNOWN: ReadonlySet<string> = new Set([...Object.keys(WRITERS), ...MOVERS, "kube-proxy", "kube-router"]);
 
-/** Scripts have their interpreter first. */
-function programOf(argv: readonly string[]): string | undefined {
+const INTERPRETER = /^(perl|python|ruby|(ba|da)?sh)[\d.]*$/;
+
+/** Which of those we know it is, by its command line. A script has its interpreter first, with its options: `/usr/bin/perl -w /usr/sbin/ldirectord`. */
+export function programOf(argv: readonly string[]): string | undefined {
   if (argv.some((word) => /\/src\/main\.ts$/.test(word)) && argv.includes("run")) return "director";
+  const [first = "", ...rest] = argv;
+  const interpreted = INTERPRETER.test(basename(first)) && !rest.includes("-c");
+  const script = interpreted ? rest.find((word) => !word.startsWith("-")) : undefined;
   // A process may write over its arguments: `keepalived: master`.
-  return argv
-    .slice(0, 2)
-    .map((word) => basename(word).replace(/[: ].*$/, ""))
-    .find((name) => KNOWN.has(name));
+  return [first, script ?? ""].map((word) => basename(word).replace(/[: ].*$/, "")).find((name) => KNOWN.has(name));
 }
 
 function settingsOf(program: string, argv: readonly string[]): Process["settings"] {

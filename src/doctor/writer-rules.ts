@@ -9,9 +9,18 @@ export const WRITERS: Readonly<Record<string, { readonly file: string; readonly 
   ldirectord: { file: "/etc/ha.d/ldirectord.cf", option: [] },
 };
 
+/** How each is ended without its services: both delete them, connections and all, when they are told to stop, and keepalived what leaves its file. */
+const ENDING: Readonly<Record<string, string>> = {
+  keepalived:
+    "take its virtual_server blocks out (VRRP may stay) as docs/migrating.md has it, Switching over: at a plain reload or stop keepalived deletes the services",
+  ldirectord:
+    "put cleanstop = no into its file, or its stop deletes the services; then: systemctl reload ldirectord; systemctl disable --now ldirectord",
+};
+
 /** Others that write the same services. Two writers undo each other's weights. */
 export function writerRules({ config, facts }: Scene): readonly Finding[] {
   if (!facts.processes.ok) return [];
+  const observing = config.ipvs.mode === "observe";
   const found: Finding[] = [];
   for (const writer of onePerProgram(facts.processes.value))
     for (const service of config.services) {
@@ -20,15 +29,11 @@ export function writerRules({ config, facts }: Scene): readonly Finding[] {
       const { program, pid } = writer;
       found.push(
         finding("other-writer", {
+          ...(observing && { severity: "hint" as const }),
           services: [service.name],
           seen: `${program} (pid ${pid}) has ${both.kind === "address" ? `${both.address.text} port ${both.port}` : `firewall mark ${both.mark}`} in its configuration`,
-          why: "two writers undo each other's weights, and each edit sends wrr back to its start",
-          fix: here([], {
-            text:
-              program === "keepalived"
-                ? "take its virtual_server blocks out (VRRP may stay), then: systemctl reload keepalived"
-                : `take it out of ${program}'s configuration, or stop it: systemctl disable --now ${program}`,
-          }),
+          why: `${observing ? "fine as long as director only observes; after that " : ""}two writers undo each other's weights, and each edit sends wrr back to its start`,
+          fix: here([], { text: ENDING[program] }),
         }),
       );
     }

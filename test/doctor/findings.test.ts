@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { unseen } from "../../src/doctor/examine.ts";
 import { CATALOGUE } from "../../src/doctor/finding.ts";
 import { NO_IPVS } from "../../src/doctor/kernel-rules.ts";
+import { programOf } from "../../src/doctor/processes.ts";
 import { err, ok } from "../../src/model/result.ts";
 import { chain, masquerade, rule, table } from "./nft-text.ts";
 import { examined, factsOf, names, type System, serviceText } from "./system.ts";
@@ -493,6 +494,37 @@ const ROWS: readonly Row[] = [
   ],
   ["kube-proxy in another mode", { ...FULL_NAT, processes: [{ program: "kube-proxy" }] }, {}, ""],
 ];
+
+describe("another writer", () => {
+  const beside = { ...FULL_NAT, ...keepalived("virtual_server 10.9.0.1 80 {\n}\n") };
+
+  test("is a hint only while director observes", () => {
+    const observing = examined(beside, `ipvs: { mode: observe }\n${serviceText()}`);
+    assert.equal(names(observing), "(other-writer)");
+    assert.match(observing[0]!.why, /^fine as long as director only observes; after that two writers/);
+    assert.match(examined(beside)[0]!.why, /^two writers/);
+  });
+
+  test("is never to be ended in a way that deletes the services", () => {
+    assert.match(examined(beside)[0]!.fix.text!, /docs\/migrating\.md/);
+    const settings = ok("virtual=10.9.0.1:80\n");
+    const found = examined({ ...FULL_NAT, processes: [{ program: "ldirectord", settings }] });
+    assert.match(found[0]!.fix.text!, /^put cleanstop = no into its file/);
+  });
+
+  for (const [argv, program] of [
+    [["/usr/sbin/keepalived", "--dont-fork"], "keepalived"],
+    [["/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "start"], "ldirectord"],
+    [["/usr/bin/perl", "/usr/sbin/ldirectord", "/etc/ha.d/a.cf", "start"], "ldirectord"],
+    [["keepalived: master"], "keepalived"],
+    [["vi", "-R", "-n", "keepalived.conf"], undefined],
+    [["tail", "-f", "/var/log/keepalived"], undefined],
+    [["bash", "-c", "keepalived -n"], undefined],
+    [["/bin/sh", "/usr/local/sbin/keepalived"], "keepalived"],
+    [["/usr/bin/node", "--no-warnings", "/opt/director/src/main.ts", "run", "-c", "x"], "director"],
+  ] as const)
+    test(`${argv.join(" ")}: ${program ?? "nobody"}`, () => assert.equal(programOf(argv), program));
+});
 
 describe("what is found", () => {
   for (const [what, system, service, wanted] of ROWS)
