@@ -67,6 +67,6 @@ function leftWords(left: ReadonlyMap<string, { readonly place: Place; readonly c
     "hint",
     first.place,
     "left to keepalived",
-    `${what.join(", ")}; take virtual_server out of its file, or start it with --vrrp, so that one program writes the table`,
+    `${what.join(", ")}; take virtual_server out of its file as docs/migrating.md has it, Switching over: one program alone is to write the table, and a plain reload or stop of keepalived empties it`,
   );
 }
