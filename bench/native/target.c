@@ -1,7 +1,9 @@
 /* What is probed: one process that is any number of TCP, HTTP and UDP servers on 127.1.0.0/16, all with one port for each protocol.
  * It counts, per server, what arrived and when. Told on standard input, answered on standard output, a line each:
  *   fail FROM TO     HTTP servers FROM..TO-1 answer 503, TCP ones reset, UDP ones are silent
+ *   mute FROM TO     HTTP servers FROM..TO-1 take requests and do not answer, else as fail
  *   ok FROM TO
+ *   deaf FROM TO     connections of TCP servers FROM..TO-1 are not taken, in place of the range before; TO = FROM: of none
  *   reset            forgets what was counted
  *   stats            {"seen":..,"served":..,"late":[..]}: arrivals, servers that saw any, and how far intervals were from PERIOD, in ms (histogram 0..99, 100+)
  *   fails FROM       when that server gave its last failing answers: CLOCK_MONOTONIC in microseconds, oldest first (the last 16)
@@ -10,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -27,6 +30,7 @@
 #define MOST 65536
 #define LATE 101
 #define KEPT 16
+#define MUTE 2
 
 enum kind { LISTEN_TCP, LISTEN_HTTP, UDP, CONTROL, TCP, HTTP };
 struct conn {
@@ -38,8 +42,8 @@ struct conn {
 };
 #define REQUEST_SIZE 2048
 
-static int servers, period, epfd;
-static unsigned char failing[MOST];
+static int servers, period, epfd, tcp_listener;
+static unsigned char failing[MOST]; /* MUTE: and says nothing */
 static uint64_t last_seen[MOST], fails[MOST][KEPT];
 static unsigned fail_count[MOST];
 static uint64_t seen, late[LATE];
@@ -109,7 +113,18 @@ static void open_port(enum kind kind, int port) {
   }
   if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0) die("bind");
   if (kind != UDP && listen(fd, 65535) < 0) die("listen");
+  if (kind == LISTEN_TCP) tcp_listener = fd;
   watch(conn(kind, fd));
+}
+
+/* Drops what comes to these servers before a connection begins, SYN and all. */
+static void deaf(uint32_t from, uint32_t to) {
+  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + 16),
+                               BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, BASE + from, 0, 1),
+                               BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, BASE + to, 0, 1),
+                               BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), BPF_STMT(BPF_RET | BPF_K, 0)};
+  struct sock_fprog program = {sizeof code / sizeof *code, code};
+  if (setsockopt(tcp_listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) die("SO_ATTACH_FILTER");
 }
 
 static void take(struct conn *listener) {
@@ -155,6 +170,10 @@ static void answer(struct conn *c) {
   int close_after = strstr(c->request, "HTTP/1.0") || strcasestr(c->request, "connection: close");
   c->used = 0;
   arrived(c->server);
+  if (failing[c->server] == MUTE) {
+    failed(c->server);
+    return;
+  }
   const char *text = failing[c->server] ? BAD : OK;
   if (write(c->fd, text, strlen(text)) < 0) {
     drop(c, 0);
@@ -202,6 +221,8 @@ static void stats(void) {
 static void told(char *line) {
   int from = 0, to = 0;
   if (sscanf(line, "fail %d %d", &from, &to) == 2) memset(failing + from, 1, (size_t)(to - from));
+  else if (sscanf(line, "mute %d %d", &from, &to) == 2) memset(failing + from, MUTE, (size_t)(to - from));
+  else if (sscanf(line, "deaf %d %d", &from, &to) == 2) deaf((uint32_t)from, (uint32_t)to);
   else if (sscanf(line, "ok %d %d", &from, &to) == 2) memset(failing + from, 0, (size_t)(to - from));
   else if (!strcmp(line, "reset")) {
     seen = 0;
