@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { loadConfigText } from "../../src/cli/config-file.ts";
 import { cli } from "../cli/support.ts";
+import { CHECK_PIECES } from "../lab/import/check-pieces.ts";
+import { SERVICE_PIECES } from "../lab/import/service-pieces.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/migrating.md"), "utf8");
 const blocks = (language: string) =>
@@ -41,6 +43,15 @@ describe("docs/migrating.md", () => {
         [],
       );
     });
+
+  test("where the import differs from keepalived is what the lab finds", () => {
+    const [, section = ""] = /^## Where they differ\n([\s\S]*?)^## /m.exec(text) ?? [];
+    const rows = [...section.matchAll(/^\| ([^|]+) \| ([^|]+) \|$/gm)].slice(2).map(([, name, why]) => [name, why]);
+    const found = [...SERVICE_PIECES, ...CHECK_PIECES].flatMap(({ name, differs }) =>
+      differs === undefined ? [] : [[name, differs.why]],
+    );
+    assert.deepEqual(rows, found);
+  });
 
   test("what it links to is there", () => {
     const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, h]) => h!.toLowerCase().replaceAll(" ", "-"));
