@@ -14,7 +14,7 @@ const ENDING: Readonly<Record<string, string>> = {
   keepalived:
     "take its virtual_server blocks out (VRRP may stay) as docs/migrating.md has it, Switching over: at a plain reload or stop keepalived deletes the services",
   ldirectord:
-    "put cleanstop = no into its file, or its stop deletes the services; then: systemctl reload ldirectord; systemctl disable --now ldirectord",
+    "put cleanstop = no into its file, or its stop deletes the services; systemctl reload ldirectord; once its log says Reloading: systemctl disable --now ldirectord",
 };
 
 /** Others that write the same services. Two writers undo each other's weights. */
