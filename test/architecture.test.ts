@@ -77,6 +77,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   pino: ["observe"],
   undici: ["probe", "hooks"],
+  "node:module": ["probe/undici.ts"],
   "json-p3": ["probe/json-path.ts"],
   "dns-packet": ["probe"],
   "p-limit": ["probe", "hooks"],
