@@ -70,7 +70,10 @@ async function post(
   });
   signal.addEventListener("abort", hangUp, { once: true });
   try {
-    line = openLine(undici.Client, origin, () => ({ secureContext: trust({ verify, ca }), rejectUnauthorized: verify }));
+    line = openLine(undici.Client, origin, () => ({
+      secureContext: trust({ verify, ca }),
+      rejectUnauthorized: verify,
+    }));
     const answer = await line.client.request({
       path: pathname + search,
       method: "POST",

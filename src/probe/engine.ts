@@ -3,7 +3,7 @@ import { reportAfter } from "../health/reported.ts";
 import type { CheckSpec, ProbeOutcome, Prober, ProbeType, Report } from "../model/probe.ts";
 import { type EpochMs, later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { createWheel, TICK_MS, UNSCHEDULED, type WheelItem } from "./wheel.ts";
+import { createWheel, NOWHERE, TICK_MS, type WheelItem } from "./wheel.ts";
 
 /** Without a conclusive probe for this long a check is `unchecked`: its server keeps its weight, and everybody is told. */
 export const UNCHECKED_AFTER_MS = 30_000;
@@ -209,7 +209,9 @@ export function createEngine(options: EngineOptions): CheckEngine {
 
   function open(spec: CheckSpec, begin: Beginning, now: MonotonicMs): Running {
     const check: Running = {
-      ...UNSCHEDULED,
+      tick: -1,
+      previous: NOWHERE,
+      next: NOWHERE,
       spec,
       prober: openProber(spec),
       state:
@@ -246,7 +248,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
     }
     const check: Running = {
       ...old,
-      ...UNSCHEDULED,
+      tick: -1,
       inFlight: false,
       spec,
       prober: openProber(spec),
@@ -325,7 +327,7 @@ function nextStart(
 /** How far apart bunches of starts are. @param intervals of all checks */
 function bunchOf(intervals: readonly Millis[]): Millis {
   const perMs = intervals.reduce((sum, interval) => sum + 1 / interval, 0);
-  return BUNCH_STEPS_MS.find((step) => perMs * step <= BUNCH) ?? TICK_MS;
+  return BUNCH_STEPS_MS.find((step) => Math.round(perMs * step) <= BUNCH) ?? TICK_MS;
 }
 
 /** FNV-1a of the key, as a fraction. */

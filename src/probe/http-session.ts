@@ -3,10 +3,10 @@ import { TLSSocket } from "node:tls";
 import type { Dispatcher } from "undici";
 import type { ProbeOutcome } from "../model/probe.ts";
 import type { Millis } from "../model/time.ts";
-import { Client, errors } from "./undici.ts";
 import type { Connector } from "./connector.ts";
 import type { Phase } from "./outcome.ts";
 import { sayGoodbye } from "./tcp-connect.ts";
+import { Client, errors } from "./undici.ts";
 
 /** What happens to a request. None of it within `ask` itself, and nothing at all once the session is discarded. */
 export interface SessionEvents {

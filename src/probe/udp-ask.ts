@@ -3,7 +3,7 @@ import { later } from "../model/time.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { type Done, fail, timedOut } from "./outcome.ts";
 import { udpSocket } from "./udp-socket.ts";
-import { createWheel, UNSCHEDULED, type WheelItem } from "./wheel.ts";
+import { createWheel, NOWHERE, type WheelItem } from "./wheel.ts";
 
 /** Datagrams of one probe: at once, and after 1/3 and 2/3 of the timeout. */
 const TRIES = 3;
@@ -55,7 +55,7 @@ export function openAsking(target: ProbeTarget, { question, judge }: Asking): Pr
     unsent: finish,
   });
 
-  const repetition: Repetition = { ...UNSCHEDULED, send };
+  const repetition: Repetition = { tick: -1, previous: NOWHERE, next: NOWHERE, send };
 
   function send(): void {
     sent += 1;

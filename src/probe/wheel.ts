@@ -32,10 +32,8 @@ function emptyRing(): Place {
   return ring;
 }
 
-const nowhere = emptyRing();
-
-/** What an item begins with. */
-export const UNSCHEDULED: Readonly<WheelItem> = Object.freeze({ tick: -1, previous: nowhere, next: nowhere });
+/** Both neighbours of an item that was never scheduled. */
+export const NOWHERE: Place = emptyRing();
 
 function enter(ring: Place, place: Place): void {
   const last = ring.previous;
