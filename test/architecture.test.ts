@@ -77,6 +77,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   pino: ["observe"],
   undici: ["probe", "hooks"],
+  "node:module": ["probe/undici.ts"],
   "json-p3": ["probe/json-path.ts"],
   "dns-packet": ["probe"],
   "p-limit": ["probe", "hooks"],
@@ -107,6 +108,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:events": ["cli"],
   "node:readline": ["cli/terminal.ts"],
   "node:timers/promises": ["cli/metrics.ts"],
+  "node:v8": ["runtime/heap.ts"],
   "node:perf_hooks": ["runtime/process-numbers.ts"],
 };
 

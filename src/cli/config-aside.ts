@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { ParsedConfig } from "../config/parse.ts";
 import { type LoadedFiles, loadFiles, parseTexts, type Texts } from "./config-file.ts";
+import { oneCopyOfTexts } from "./one-copy.ts";
 
 /** Files from this size on are parsed in a thread of their own: 10,000 servers (640 kB) would hold up every probe for 300 to 400 ms and leave 100 MB of
  *  memory behind that is not given back. Starting the thread costs 100 ms, and a file of 64 kB takes 40 ms here. */
@@ -18,6 +19,7 @@ export async function loadFilesAside(file: string): Promise<LoadedFiles> {
       worker.once("exit", (code) => reject(new Error(`reading ${file} ended with code ${code}`)));
     },
   );
+  oneCopyOfTexts(parsed);
   return { parsed, with: (additions) => parseTexts(texts).with(additions) };
 }
 

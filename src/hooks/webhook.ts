@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type SecureContext } from "node:tls";
-import { Client } from "undici";
+import type { Client } from "undici";
 import type { HookAction } from "../model/hook.ts";
 import { formatDuration, type Millis } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -57,6 +57,8 @@ async function post(
   { clock, trust }: WebhookSurroundings,
   signal: AbortSignal,
 ): Promise<Attempt> {
+  // Only where there is a hook to call: it takes 14 MB.
+  const undici = await import("undici");
   if (signal.aborted) return { delivery: { kind: "interrupted" }, again: false };
   const { origin, pathname, search } = new URL(url);
   let line: Line | undefined;
@@ -68,7 +70,10 @@ async function post(
   });
   signal.addEventListener("abort", hangUp, { once: true });
   try {
-    line = openLine(origin, () => ({ secureContext: trust({ verify, ca }), rejectUnauthorized: verify }));
+    line = openLine(undici.Client, origin, () => ({
+      secureContext: trust({ verify, ca }),
+      rejectUnauthorized: verify,
+    }));
     const answer = await line.client.request({
       path: pathname + search,
       method: "POST",
@@ -96,11 +101,11 @@ interface Line {
 }
 
 /** undici's own connections cannot be ended before they stand: a packet filter that drops would keep one for two minutes. So they are made here. */
-function openLine(origin: string, security: () => ConnectionOptions): Line {
+function openLine(Undici: typeof Client, origin: string, security: () => ConnectionOptions): Line {
   const { hostname, port, protocol } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, "");
   let socket: Socket | undefined;
-  const client = new Client(origin, {
+  const client = new Undici(origin, {
     connect(_options, done) {
       try {
         socket =

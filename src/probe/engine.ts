@@ -3,12 +3,17 @@ import { reportAfter } from "../health/reported.ts";
 import type { CheckSpec, ProbeOutcome, Prober, ProbeType, Report } from "../model/probe.ts";
 import { type EpochMs, later, type Millis, type MonotonicMs } from "../model/time.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { createWheel, type WheelItem } from "./wheel.ts";
+import { createWheel, NOWHERE, TICK_MS, type WheelItem } from "./wheel.ts";
 
 /** Without a conclusive probe for this long a check is `unchecked`: its server keeps its weight, and everybody is told. */
 export const UNCHECKED_AFTER_MS = 30_000;
 /** First probes of many checks are spread over this long at most; a few start at once. */
 const FIRST_SPREAD_MS = 1_000;
+/** Starts of checks with the same interval lie this far apart, the largest that lets no more than BUNCH start together: a wake-up with everything that
+ *  follows it costs as much as several checks (1,000 servers over TCP, each second: 110 us a check with bunches of 10, 71 us with bunches of 50). All
+ *  divide the usual intervals, so that a check is still asked at exactly its interval. */
+const BUNCH_STEPS_MS = [100, 50, 20, TICK_MS] as const;
+const BUNCH = 100;
 /** A deadline seen this late was missed by us: the process stood still (SIGSTOP, a paused machine), and answers wait to be read. */
 const STOOD_STILL_MS = 100;
 /** How long such a probe gets to take what is there. */
@@ -108,6 +113,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
   let batch: CheckTransition[] = [];
   let flushing = false;
   let lag = 0;
+  let bunchMs: Millis = TICK_MS;
   /** The longest wait among the starts of the present round. */
   let waited: Millis | undefined;
   const wheel = createWheel<Running>(clock, due, () => {
@@ -204,6 +210,8 @@ export function createEngine(options: EngineOptions): CheckEngine {
   function open(spec: CheckSpec, begin: Beginning, now: MonotonicMs): Running {
     const check: Running = {
       tick: -1,
+      previous: NOWHERE,
+      next: NOWHERE,
       spec,
       prober: openProber(spec),
       state:
@@ -251,7 +259,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
   }
 
   function scheduleNext(check: Running, now: MonotonicMs): void {
-    check.dueAt = nextStart(check, now);
+    check.dueAt = nextStart(check, now, bunchMs);
     wheel.schedule(check, check.dueAt);
   }
 
@@ -267,6 +275,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
       const replaced = new Map<string, Running[]>();
       for (const [key, check] of running)
         if (!checks.has(key)) replaced.set(check.spec.probe, [...(replaced.get(check.spec.probe) ?? []), check]);
+      bunchMs = bunchOf([...checks.values()].map(({ spec }) => spec.interval));
       const next = new Map<string, Running>();
       const fresh: Running[] = [];
       for (const [key, { spec, begin }] of checks) {
@@ -306,12 +315,19 @@ export function createEngine(options: EngineOptions): CheckEngine {
 function nextStart(
   check: { spec: CheckSpec; state: CheckState; startedAt: MonotonicMs; phase: number },
   now: MonotonicMs,
+  bunchMs: Millis,
 ): MonotonicMs {
   const interval = intervalOf(check.state, check.spec);
   if (interval !== check.spec.interval) return Math.max(now, later(check.startedAt, interval)) as MonotonicMs;
-  const offset = check.phase * interval;
+  const offset = Math.floor((check.phase * interval) / bunchMs) * bunchMs;
   const earliest = Math.max(now, check.startedAt + interval * 0.001);
   return (Math.ceil((earliest - offset) / interval) * interval + offset) as MonotonicMs;
+}
+
+/** How far apart bunches of starts are. @param intervals of all checks */
+function bunchOf(intervals: readonly Millis[]): Millis {
+  const perMs = intervals.reduce((sum, interval) => sum + 1 / interval, 0);
+  return BUNCH_STEPS_MS.find((step) => Math.round(perMs * step) <= BUNCH) ?? TICK_MS;
 }
 
 /** FNV-1a of the key, as a fraction. */

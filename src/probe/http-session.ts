@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { Client, type Dispatcher, errors } from "undici";
+import type { Dispatcher } from "undici";
 import type { ProbeOutcome } from "../model/probe.ts";
 import type { Millis } from "../model/time.ts";
 import type { Connector } from "./connector.ts";
 import type { Phase } from "./outcome.ts";
 import { sayGoodbye } from "./tcp-connect.ts";
+import { Client, errors } from "./undici.ts";
 
 /** What happens to a request. None of it within `ask` itself, and nothing at all once the session is discarded. */
 export interface SessionEvents {
@@ -123,6 +124,9 @@ export function createSession(
     hangUp() {
       if (socket instanceof TLSSocket) sayGoodbye(socket, OVER);
       else socket?.destroy(OVER);
+      // What is held until the next probe outlives V8's nursery, and is dear to collect then.
+      socket = undefined;
+      abandon = undefined;
     },
     discard() {
       discarded = true;

@@ -23,6 +23,8 @@ export interface Requests {
   readonly reuse: boolean;
 }
 
+const NO_FIELDS: HttpFields = {};
+
 /** One request a probe, over HTTP of any version. */
 export function openRequests(target: ProbeTarget, requests: Requests): Prober {
   const { judge, maxBody } = requests;
@@ -33,7 +35,7 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
   let phase: Phase = "while connecting";
   let waited = 0;
   let status = 0;
-  let fields: HttpFields = {};
+  let fields = NO_FIELDS;
   let received = 0;
   let chunks: Buffer[] = [];
 
@@ -48,6 +50,7 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
     const last = done;
     done = undefined;
     if (chunks.length > 0) chunks = [];
+    fields = NO_FIELDS;
     if (!orderly) discard();
     last?.(outcome);
   }

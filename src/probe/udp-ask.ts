@@ -1,10 +1,23 @@
 import type { ProbeOutcome, Prober, ProbeTarget } from "../model/probe.ts";
+import { later } from "../model/time.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { type Done, fail, timedOut } from "./outcome.ts";
 import { udpSocket } from "./udp-socket.ts";
+import { createWheel, NOWHERE, type WheelItem } from "./wheel.ts";
 
 /** Datagrams of one probe: at once, and after 1/3 and 2/3 of the timeout. */
 const TRIES = 3;
+
+interface Repetition extends WheelItem {
+  readonly send: () => void;
+}
+
+/** For all who ask: nearly every answer comes long before a repetition is due, and a timer each would be for nothing. */
+const repetitions = createWheel<Repetition>(
+  systemClock,
+  ({ send }) => send(),
+  () => {},
+);
 
 /** No answer to what was asked. */
 export interface Wrong {
@@ -29,7 +42,6 @@ export function openAsking(target: ProbeTarget, { question, judge }: Asking): Pr
   let sent = 0;
   let answered = 0;
   let wrong: Wrong | undefined;
-  let stopResending: (() => void) | undefined;
 
   const socket = udpSocket(target, {
     reply(reply) {
@@ -43,15 +55,16 @@ export function openAsking(target: ProbeTarget, { question, judge }: Asking): Pr
     unsent: finish,
   });
 
+  const repetition: Repetition = { tick: -1, previous: NOWHERE, next: NOWHERE, send };
+
   function send(): void {
     sent += 1;
-    stopResending = sent < TRIES ? systemClock.after(target.timeout / TRIES, send) : undefined;
+    if (sent < TRIES) repetitions.schedule(repetition, later(systemClock.now().mono, target.timeout / TRIES));
     socket.send(bytes);
   }
 
   function stop(): Done | undefined {
-    stopResending?.();
-    stopResending = undefined;
+    repetitions.cancel(repetition);
     const last = done;
     done = undefined;
     return last;

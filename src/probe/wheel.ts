@@ -5,9 +5,16 @@ import type { Clock } from "../runtime/clock.ts";
 export const TICK_MS = 10;
 const SLOTS = 1024;
 
-/** Something with one next time to be looked at. */
-export interface WheelItem {
-  /** Absolute tick of the next look; set by the wheel. An entry of another tick is stale and passed over. */
+/** A place in a ring; a ring without members is its own neighbour. */
+interface Place {
+  previous: Place;
+  next: Place;
+}
+
+/** Something with one next time to be looked at. It stands in its slot's ring itself: no entry to be made for each look, and none left behind to wake up
+ *  for when it is moved. */
+export interface WheelItem extends Place {
+  /** Absolute tick of the next look, -1 without one; set by the wheel. */
   tick: number;
 }
 
@@ -18,6 +25,40 @@ export interface Wheel<T extends WheelItem> {
   stop(): void;
 }
 
+function emptyRing(): Place {
+  const ring = {} as Place;
+  ring.previous = ring;
+  ring.next = ring;
+  return ring;
+}
+
+/** Both neighbours of an item that was never scheduled. */
+export const NOWHERE: Place = emptyRing();
+
+function enter(ring: Place, place: Place): void {
+  const last = ring.previous;
+  place.previous = last;
+  place.next = ring;
+  last.next = place;
+  ring.previous = place;
+}
+
+function leave({ previous, next }: Place): void {
+  previous.next = next;
+  next.previous = previous;
+}
+
+/** Makes all of one ring members of another, empty one. */
+function moveAll(from: Place, to: Place): void {
+  if (from.next === from) return;
+  to.next = from.next;
+  to.previous = from.previous;
+  to.next.previous = to;
+  to.previous.next = to;
+  from.previous = from;
+  from.next = from;
+}
+
 /** A hashed timing wheel on absolute time. Calls `onDue(item, now)` for each item whose time has come; sleeps until the next occupied slot,
  *  so that an idle daemon does not wake a hundred times a second. `onTick` follows each round of calls. */
 export function createWheel<T extends WheelItem>(
@@ -25,7 +66,9 @@ export function createWheel<T extends WheelItem>(
   onDue: (item: T, now: MonotonicMs) => void,
   onTick: (now: MonotonicMs) => void,
 ): Wheel<T> {
-  const slots: { tick: number; item: T }[][] = Array.from({ length: SLOTS }, () => []);
+  const slots: readonly Place[] = Array.from({ length: SLOTS }, emptyRing);
+  /** The slot that is being looked at; what is put into it meanwhile belongs to a later round. */
+  const visited = emptyRing();
   let done = Math.floor(clock.now().mono / TICK_MS);
   let wakeTick = Number.POSITIVE_INFINITY;
   let disarm: () => void = () => {};
@@ -51,27 +94,23 @@ export function createWheel<T extends WheelItem>(
     if (running) sleep(present);
   }
 
-  function visit(slot: { tick: number; item: T }[], present: number, now: MonotonicMs): void {
-    let kept = 0;
-    const length = slot.length;
-    for (let i = 0; i < length; i++) {
-      const entry = slot[i]!;
-      if (entry.item.tick !== entry.tick) continue;
-      if (entry.tick > present) {
-        slot[kept++] = entry;
-        continue;
+  function visit(slot: Place, present: number, now: MonotonicMs): void {
+    moveAll(slot, visited);
+    while (visited.next !== visited) {
+      const item = visited.next as T;
+      leave(item);
+      if (item.tick > present) enter(slot, item);
+      else {
+        item.tick = -1;
+        onDue(item, now);
       }
-      entry.item.tick = -1;
-      onDue(entry.item, now);
     }
-    // What onDue put into this very slot belongs to a later round and stands behind `length`.
-    for (let i = length; i < slot.length; i++) slot[kept++] = slot[i]!;
-    slot.length = kept;
   }
 
   function sleep(present: number): void {
     for (let ahead = 1; ahead <= SLOTS; ahead++) {
-      if (slots[(present + ahead) % SLOTS]!.length === 0) continue;
+      const slot = slots[(present + ahead) % SLOTS]!;
+      if (slot.next === slot) continue;
       if (present + ahead < wakeTick) arm(present + ahead);
       return;
     }
@@ -81,11 +120,13 @@ export function createWheel<T extends WheelItem>(
     schedule(item, at) {
       const tick = Math.max(Math.ceil(at / TICK_MS), done + 1);
       if (item.tick === tick) return;
+      if (item.tick !== -1) leave(item);
       item.tick = tick;
-      slots[tick % SLOTS]!.push({ tick, item });
+      enter(slots[tick % SLOTS]!, item);
       if (tick < wakeTick && running) arm(tick);
     },
     cancel(item) {
+      if (item.tick !== -1) leave(item);
       item.tick = -1;
     },
     stop() {

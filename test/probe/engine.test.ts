@@ -116,6 +116,29 @@ describe("when probes start", () => {
     for (const endpoint of endpoints) counts[Math.floor((starts(`${endpoint} /`).at(-1)! % 10_000) / 1_000)]!++;
     assert.ok(Math.min(...counts) >= 25 && Math.max(...counts) <= 80, `per second: ${counts}`);
   });
+
+  for (const { count, bunches } of [
+    { count: 40, bunches: 10 },
+    { count: 1_000, bunches: 10 },
+    { count: 1_900, bunches: 20 },
+    { count: 4_500, bunches: 50 },
+    { count: 11_000, bunches: 100 },
+  ])
+    test(`${count} checks a second start in ${bunches} bunches, each check exactly at its interval`, async () => {
+      const { clock, run, starts } = laboratory();
+      const endpoints = Array.from({ length: count }, (_, i) => `10.1.${i >> 8}.${i & 255}:80`);
+      run(endpoints.map((endpoint) => checkSpec({ endpoint, interval: 1_000 })));
+      await clock.advance(3_500);
+      const places = new Map<number, number>();
+      for (const endpoint of endpoints) {
+        const last = starts(`${endpoint} /`).slice(-2);
+        for (const gap of gaps(last)) assert.ok(Math.abs(gap - 1_000) < 0.001, `${endpoint}: a gap of ${gap} ms`);
+        const place = Math.round(last[0]! % 1_000);
+        places.set(place, (places.get(place) ?? 0) + 1);
+      }
+      assert.ok(places.size <= bunches, `${places.size} bunches`);
+      assert.ok(Math.max(...places.values()) <= (2 * count) / bunches + 10, `${Math.max(...places.values())} at once`);
+    });
 });
 
 describe("deadlines", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { Millis, MonotonicMs } from "../../src/model/time.ts";
-import { createWheel, TICK_MS, type Wheel, type WheelItem } from "../../src/probe/wheel.ts";
+import { createWheel, NOWHERE, TICK_MS, type Wheel, type WheelItem } from "../../src/probe/wheel.ts";
 import { type FakeClock, fakeClock } from "../support/fake-clock.ts";
 
 interface Item extends WheelItem {
@@ -28,7 +28,7 @@ function recorded(clock: FakeClock): {
     wheel,
     calls,
     ticks,
-    item: (name) => ({ name, tick: -1 }),
+    item: (name) => ({ name, tick: -1, previous: NOWHERE, next: NOWHERE }),
     schedule: (item, inMs) => wheel.schedule(item, (clock.now().mono + inMs) as MonotonicMs),
   };
 }
@@ -146,7 +146,7 @@ describe("the timing wheel", () => {
   test("what is scheduled from within a call comes with a later tick, also into the slot that is being emptied", async () => {
     const clock = fakeClock();
     const calls: Millis[] = [];
-    const item: WheelItem = { tick: -1 };
+    const item: WheelItem = { tick: -1, previous: NOWHERE, next: NOWHERE };
     const wheel = createWheel<WheelItem>(
       clock,
       (each, now) => {
@@ -164,7 +164,7 @@ describe("the timing wheel", () => {
   test("nothing is called after stop, not even what the same turn was about to call", async () => {
     const clock = fakeClock();
     const calls: string[] = [];
-    const items = ["a", "b", "c"].map((name) => ({ name, tick: -1 }));
+    const items = ["a", "b", "c"].map((name) => ({ name, tick: -1, previous: NOWHERE, next: NOWHERE }));
     const wheel: Wheel<Item> = createWheel<Item>(
       clock,
       ({ name }) => {
@@ -211,7 +211,7 @@ test("law: every schedule is called exactly once, on time; what was cancelled or
         /** When each item is due, by the model; and since when it could be called at all. */
         const due = new Map<number, { at: Millis; from: Millis }>();
         let blockedUntil = 0;
-        const items = Array.from({ length: ITEMS }, (_, id) => ({ id, tick: -1 }));
+        const items = Array.from({ length: ITEMS }, (_, id) => ({ id, tick: -1, previous: NOWHERE, next: NOWHERE }));
         const wheel = createWheel<WheelItem & { id: number }>(
           clock,
           ({ id }, now) => {
