@@ -12,6 +12,7 @@ import { parseNft } from "./nft.ts";
 import type { RuleTable } from "./packet-rules.ts";
 import { hasNetAdmin, readProcesses } from "./processes.ts";
 import { serversOf } from "./scene.ts";
+import { RULES_SERVICE } from "./writer-rules.ts";
 
 /** Where commands are looked for, whatever our own PATH: root's. */
 export const COMMAND_ENVIRONMENT = {
@@ -46,6 +47,7 @@ export async function collect(config: Config, signal: AbortSignal): Promise<Fact
     rules,
     ipsets,
     processes: readProcesses(),
+    rulesOfService: existsSync("/etc/init.d/ipvsadm") && /^AUTO="?true"?\s*$/m.test(readText(RULES_SERVICE) ?? ""),
     tools,
   };
 }

@@ -28,6 +28,8 @@ export interface Facts {
   /** Elements of each ipset as `ipset save` has them: `10.0.0.11,tcp:8080,10.0.0.11`. */
   readonly ipsets: Seen<ReadonlyMap<string, readonly string[]>>;
   readonly processes: Seen<readonly Process[]>;
+  /** Debian's ipvsadm service keeps a table of its own: AUTO="true" in /etc/default/ipvsadm. */
+  readonly rulesOfService: boolean;
   /** Of the commands that fixes are made of, those that are installed. */
   readonly tools: ReadonlySet<string>;
 }

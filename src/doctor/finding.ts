@@ -35,6 +35,10 @@ export const CATALOGUE = {
     "error",
     "Another program writes services of ours into the same table. A hint in observe mode, in which director does not.",
   ],
+  "ipvsadm-service": [
+    "warning",
+    "Debian's ipvsadm service is set to load a table at boot: it empties the whole table at each stop, restart and upgrade of its package.",
+  ],
   "snat-missing": [
     "warning",
     "One-arm NAT: VIP and servers are behind the same interface, and no rule of iptables or nftables rewrites the source address. Servers answer clients directly, past this machine, and clients do not take such answers.",

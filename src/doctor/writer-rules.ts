@@ -17,8 +17,29 @@ const ENDING: Readonly<Record<string, string>> = {
     "put cleanstop = no into its file, or its stop deletes the services; systemctl reload ldirectord; once its log says Reloading: systemctl disable --now ldirectord",
 };
 
+/** As `AUTO="true"` of Debian's ipvsadm has it: /etc/init.d/ipvsadm loads /etc/ipvsadm.rules, after `ipvsadm -C`, and says `ipvsadm -C` when it stops. */
+export const RULES_SERVICE = "/etc/default/ipvsadm";
+
+function rulesService({ config, facts }: Scene): readonly Finding[] {
+  if (!facts.rulesOfService) return [];
+  return [
+    finding("ipvsadm-service", {
+      services: config.services.map(({ name }) => name),
+      seen: `${RULES_SERVICE} has AUTO="true"`,
+      why: "it empties the whole table at boot, and when it or its package is stopped, restarted or upgraded",
+      fix: here([["sed", "-i", 's/^AUTO=.*/AUTO="false"/', RULES_SERVICE]], {
+        text: "first this, and only then: systemctl disable --now ipvsadm",
+      }),
+    }),
+  ];
+}
+
 /** Others that write the same services. Two writers undo each other's weights. */
-export function writerRules({ config, facts }: Scene): readonly Finding[] {
+export function writerRules(scene: Scene): readonly Finding[] {
+  return [...otherWriters(scene), ...rulesService(scene)];
+}
+
+function otherWriters({ config, facts }: Scene): readonly Finding[] {
   if (!facts.processes.ok) return [];
   const observing = config.ipvs.mode === "observe";
   const found: Finding[] = [];

@@ -492,6 +492,12 @@ const ROWS: readonly Row[] = [
     {},
     "other-writer",
   ],
+  [
+    "Debian's ipvsadm service with rules of its own",
+    { ...FULL_NAT, facts: { rulesOfService: true } },
+    {},
+    "ipvsadm-service",
+  ],
   ["kube-proxy in another mode", { ...FULL_NAT, processes: [{ program: "kube-proxy" }] }, {}, ""],
 ];
 

@@ -88,6 +88,7 @@ export function factsOf(system: System): Facts {
         ...each,
       })),
     ),
+    rulesOfService: false,
     tools: new Set(["iptables", "ip6tables", "nft"]),
     ...system.facts,
   };

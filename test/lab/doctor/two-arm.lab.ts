@@ -135,6 +135,12 @@ step("keepalived with a service of ours", async () => {
   await until("it is gone", () => keepalived.exitCode !== null || keepalived.signalCode !== null);
 });
 
+step("Debian's ipvsadm service with rules of its own", async () => {
+  await shell(`mkdir -p /etc/init.d /etc/default; touch /etc/init.d/ipvsadm; echo 'AUTO="true"' >/etc/default/ipvsadm`);
+  await mend(await missing(config, "ipvsadm-service", HINTS));
+  await healthy(config, HINTS);
+});
+
 step("direct routing to a server behind a gateway: it has the VIP, and still gets nothing", async () => {
   await shell(`
     ip link add g1 netns rs1 type veth peer name g2 netns rs2
