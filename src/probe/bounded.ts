@@ -27,7 +27,11 @@ export type Limited<T> =
   | { readonly kind: "postponed" };
 
 /** Does the work of one check, for LIMIT at most. The work may be abandoned at any point, so it must not keep anything. */
-export type Bounded = <T>(work: () => T) => Limited<T>;
+export interface Bounded {
+  <T>(work: () => T): Limited<T>;
+  /** Whether the last of it was cut short. */
+  readonly wasCutShort: () => boolean;
+}
 
 const POSTPONED = Object.freeze({ kind: "postponed" });
 const STOPPED = Object.freeze({ kind: "stopped" });
@@ -61,7 +65,7 @@ function attempt<T>(work: () => T): Limited<T> {
 export function createBounded(): Bounded {
   let suspect = false;
 
-  return <T>(work: () => T): Limited<T> => {
+  const bounded = <T>(work: () => T): Limited<T> => {
     if (suspect && systemClock.now().mono < restUntil) return POSTPONED;
     let result = attempt(work);
     for (let tries = 1; result.kind === "postponed" && tries < TRIES; tries++) result = attempt(work);
@@ -69,4 +73,5 @@ export function createBounded(): Bounded {
     if (suspect) restUntil = later(systemClock.now().mono, REST);
     return result;
   };
+  return Object.assign(bounded, { wasCutShort: () => suspect });
 }

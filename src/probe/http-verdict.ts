@@ -9,7 +9,8 @@ import type { Judge } from "./requests.ts";
 /** What a reply says about the server. */
 export function verdict({ expect, max_body }: Pick<HttpOptions, "expect" | "max_body">): Judge {
   const wanted = expect.status.map(formatStatus).join(", ");
-  const trouble = expect.body && remembering(bodyJudge(expect.body, formatSize(max_body)));
+  const bounded = createBounded();
+  const trouble = expect.body && remembering(bodyJudge(expect.body, formatSize(max_body), bounded), bounded);
   const passes = new Map<number, ProbeOutcome>();
 
   return {
@@ -34,9 +35,8 @@ export function verdict({ expect, max_body }: Pick<HttpOptions, "expect" | "max_
 /** undefined: the body is as it should be. */
 type BodyJudge = (body: Buffer, whole: boolean) => ProbeOutcome | undefined;
 
-function bodyJudge({ contains, regex, json }: BodyExpectation, limit: string): BodyJudge {
+function bodyJudge({ contains, regex, json }: BodyExpectation, limit: string, bounded: Bounded): BodyJudge {
   const bytes = contains === undefined ? undefined : Buffer.from(contains);
-  const bounded = createBounded();
   const matches = regex === undefined ? undefined : regexJudge(regex, bounded);
   const documentTrouble = json && jsonJudge(json, bounded);
   return (body, whole) => {
@@ -69,15 +69,15 @@ function regexJudge(source: string, bounded: Bounded): (body: Buffer, part: stri
 /** Bodies up to this size are kept: most servers say the same thing every time. */
 const REMEMBERED = 4096;
 
-/** Judges the same short body only once in a row. */
-function remembering(judge: BodyJudge): BodyJudge {
+/** Judges the same short body only once in a row. What was cut short is judged again: on a busy machine that may be over, and the body still the same. */
+function remembering(judge: BodyJudge, { wasCutShort }: Bounded): BodyJudge {
   let last: { readonly body: Buffer; readonly failure: ProbeOutcome | undefined } | undefined;
   return (body, whole) => {
     if (!whole || body.length > REMEMBERED) return judge(body, whole);
     if (last?.body.equals(body)) return last.failure;
     const failure = judge(body, whole);
     // What was not done has to be done again; and a copy, for the body is a piece of something longer.
-    last = failure?.kind === "inconclusive" ? undefined : { body: Buffer.from(body), failure };
+    last = failure?.kind === "inconclusive" || wasCutShort() ? undefined : { body: Buffer.from(body), failure };
     return failure;
   };
 }

@@ -177,6 +177,15 @@ describe("a body made to stall a regular expression", () => {
     prober.close();
   });
 
+  test("is judged anew where it is still the same: a match may have been cut short for another reason than itself", async () => {
+    const short = `${"a".repeat(3000)}!`;
+    await using server = await tcpServer(reply(http(short)));
+    const prober = open(httpProbe, target(server.port), evil);
+    assert.match(await decided(() => probe(prober, 5000)), /takes longer than 50ms$/);
+    assert.match(line(await probe(prober, 5000)), /^inconclusive: director has no time at present/);
+    prober.close();
+  });
+
   test("is cut off in time", () => {
     const bounded = createBounded();
     const began = performance.now();
