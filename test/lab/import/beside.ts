@@ -75,7 +75,14 @@ export async function besideKeepalived(pieces: readonly Piece[], more: string): 
   for (const [i, moment] of MOMENTS.entries())
     step(`${moment}: both tables`, async (t) => {
       await events[i]!();
-      await agree(judged, i, (text) => t.diagnostic(text), isMeasured);
+      await agree(judged, i, (text) => t.diagnostic(text), isMeasured).catch(async (error) => {
+        const { stdout } = await director.cli("status");
+        const log = director.log.slice(-40).map((line) => JSON.stringify(line));
+        console.error(
+          ["director status", stdout, "its log", ...log, "keepalived", keepalived.said().slice(-6_000)].join("\n"),
+        );
+        throw error;
+      });
       for (const namespace of [TWIN, undefined]) assert.deepEqual(strangers(pieces, await rules(namespace)), []);
     });
   return { keepalived, director };
@@ -156,8 +163,8 @@ END
   `);
 }
 
-/** How long both have to agree. What is not to happen is given this time to happen; with all else that was waited for it is well over two rounds. */
-const STEADY_MS = 1_000;
+/** How long both have to agree. What is not to happen is given this time to happen; with all else that was waited for it is more than a round. */
+const STEADY_MS = 1_500;
 
 async function agree(
   judged: Map<string, Piece>,
@@ -185,7 +192,7 @@ async function agree(
         judged.delete(name);
       }
     }
-    await sleep(300);
+    await sleep(500);
   }
 }
 

@@ -111,7 +111,7 @@ const OTHERS: readonly Piece[] = [
     udp,
   ),
   piece("DNS_CHECK of the root", "retry 1", checked("DNS_CHECK", [], "53"), udp),
-  piece("UDP_CHECK, any reply or none", "", checked("UDP_CHECK", ["payload 00", "connect_timeout 1"], "5001"), udp),
+  piece("UDP_CHECK, any reply or none", "", checked("UDP_CHECK", ["payload 00", "connect_timeout 2"], "5001"), udp),
   piece("UDP_CHECK with its own text", "", checked("UDP_CHECK", ["require_reply"], "5001"), udp),
   piece(
     "UDP_CHECK, how the reply begins",
@@ -136,7 +136,7 @@ const OTHERS: readonly Piece[] = [
     both(
       command(
         'misc_path "/usr/bin/test ! -e /run/lab/dead-LETTER"',
-        "misc_timeout 3",
+        "misc_timeout 20",
         "user root",
         "warmup 0",
         "delay_loop 2",
@@ -146,14 +146,21 @@ const OTHERS: readonly Piece[] = [
   piece(
     "misc_dynamic",
     "lb_algo wrr",
-    both(`weight 10\n${command('misc_path "/run/lab/weight LETTER"', "misc_dynamic", "delay_loop 2")}`),
+    both(
+      `weight 10\n${command('misc_path "/run/lab/weight LETTER"', "misc_dynamic", "misc_timeout 20", "delay_loop 2")}`,
+    ),
     {
       pools: ["a20 b20", "b20", "", "a20", "a20 b20"],
     },
   ),
-  piece("a command found by PATH", "", both(command('misc_path "test ! -e /run/lab/dead-LETTER"', "delay_loop 2")), {
-    differs: { pools: UNMOVED, note: "dropped test", why: "not run: a command needs its absolute path" },
-  }),
+  piece(
+    "a command found by PATH",
+    "",
+    both(command('misc_path "test ! -e /run/lab/dead-LETTER"', "misc_timeout 20", "delay_loop 2")),
+    {
+      differs: { pools: UNMOVED, note: "dropped test", why: "not run: a command needs its absolute path" },
+    },
+  ),
   piece(
     "two checks, which both must pass",
     "",
@@ -176,7 +183,7 @@ const OTHERS: readonly Piece[] = [
     udp,
   ),
   piece("alpha of a check", "", both(block("TCP_CHECK", "alpha", "log_all_failures"))),
-  piece("PING_CHECK", "", checked("PING_CHECK", ["connect_timeout 1"]), {
+  piece("PING_CHECK", "", checked("PING_CHECK", ["connect_timeout 2"]), {
     differs: { pools: UNMOVED, note: "dropped PING_CHECK", why: "not asked: director sends no ICMP" },
   }),
   piece("FILE_CHECK", "lb_algo wrr", both(`weight 10\n${block("FILE_CHECK", "track_file file-LETTER", "weight 1")}`), {

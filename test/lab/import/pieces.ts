@@ -40,8 +40,8 @@ export const UNMOVED: Pools = ["a1 b1", "a1 b1", "a1 b1", "a1 b1", "a1 b1"];
 /** The sorry server serves while both are dead. */
 export const SORRY: Pools = ["a1 b1", "b1", "s1", "a1", "a1 b1"];
 
-/** Quick, but for a slow machine that does all this twice. */
-export const PACE = "delay_loop 1\ndelay_before_retry 0.5\nconnect_timeout 3";
+/** Quick, for a slow machine that does all this twice; no server here fails by its silence alone. */
+export const PACE = "delay_loop 2\ndelay_before_retry 0.5\nconnect_timeout 10";
 
 export const block = (head: string, ...lines: readonly string[]): string => `${head} {\n${lines.join("\n")}\n}`;
 
