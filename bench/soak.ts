@@ -89,6 +89,10 @@ if (failure !== undefined) {
   process.exit(1);
 }
 rmSync(folder, { recursive: true, force: true });
+if ((looks.at(-1)?.minute ?? 0) < minutes - 0.5) {
+  say("ended early: no verdict");
+  process.exit(1);
+}
 process.exit(judged() ? 0 : 1);
 
 async function scrape(): Promise<Counts | undefined> {
@@ -178,7 +182,7 @@ async function watch(): Promise<void> {
       allListeners: own + handles + signals,
     });
     if ((turn * LOOK_MS) % MINUTE_MS !== 0) continue;
-    const row = rowOf(looks.slice(last), before ?? looks[0]!);
+    const row = rowOf((turn * LOOK_MS) / MINUTE_MS, looks.slice(last), before ?? looks[0]!);
     rows.push(row);
     say(lineOf(HEADING.map(({ name }) => row[name]!)));
     last = looks.length;

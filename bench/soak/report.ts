@@ -44,14 +44,15 @@ export const HEADING = [
   { name: "CPU %", width: 5 },
 ] as const;
 
-export function rowOf(looks: readonly Look[], before: Look): Row {
+/** @param minute that ended with the last of `looks` */
+export function rowOf(minute: number, looks: readonly Look[], before: Look): Row {
   const end = looks.at(-1)!;
   const all = (pick: (look: Look) => number): readonly number[] => looks.map(pick);
   const range = (pick: (look: Look) => number) => `${Math.min(...all(pick))}-${Math.max(...all(pick))}`;
   const seconds = (end.minute - before.minute) * 60;
   const average = (pick: (look: Look) => number) => all(pick).reduce((sum, value) => sum + value, 0) / looks.length;
   return {
-    minute: end.minute.toFixed(0),
+    minute: String(minute),
     "RSS MB": (average((look) => look.rss) / 1e6).toFixed(1),
     "heap MB": (Math.min(...all((look) => look.heapUsed)) / 1e6).toFixed(1),
     fds: range((look) => look.fds),
