@@ -9,7 +9,14 @@ import { probeTypes } from "../src/probe/registry.ts";
 import { directorConf } from "./probing/subjects.ts";
 
 const text = directorConf(
-  { way: "tcp", servers: 10000, periodMs: 1000, ports: { tcp: 1, http: 2, udp: 3 }, folder: "/tmp/x", cpu: 1 },
+  {
+    way: "tcp",
+    servers: 10000,
+    periodMs: 1000,
+    ports: { tcp: 1, http: 2, https: 3, udp: 4 },
+    folder: "/tmp/x",
+    cpu: 1,
+  },
   "/x",
 );
 const { config } = parseConfig({ file: "x", text }, { probeTypes, readInclude: () => err("no") });

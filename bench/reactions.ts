@@ -46,7 +46,7 @@ function writesAfter(folder: string, at: number): readonly Run[] {
 
 async function reactions(servers: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "director-bench-"));
-  const ports: Ports = { tcp: ++port, http: ++port, udp: ++port };
+  const ports: Ports = { tcp: ++port, http: ++port, https: ++port, udp: ++port };
   const setup: Setup = { way: "http-kept", servers, periodMs: 1_000, ports, folder, cpu: 1 };
   const stub = join(folder, "ipvsadm");
   copyFileSync(programs.ipvsadm, stub);
@@ -143,7 +143,7 @@ async function quiet(servers: number): Promise<void> {
   const stub = join(folder, "ipvsadm");
   copyFileSync(programs.ipvsadm, stub);
   const { file, env } = directorFiles(
-    { way: "tcp", servers, periodMs: 1_000, ports: { tcp: 1, http: 2, udp: 3 }, folder, cpu: 1 },
+    { way: "tcp", servers, periodMs: 1_000, ports: { tcp: 1, http: 2, https: 3, udp: 4 }, folder, cpu: 1 },
     stub,
   );
   const text = readFileSync(file, "utf8")

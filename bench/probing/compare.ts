@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectionsBegun, type Ports, startTarget, type TargetStats } from "./processes.ts";
 import type { Programs } from "./programs.ts";
 import { can, type Subject, startSubject, type Way } from "./subjects.ts";
+import { startTlsTarget } from "./tls-target.ts";
 
 /** One prober over one set of servers. */
 export interface Measured {
@@ -20,6 +21,8 @@ export interface Measured {
   /** Of the intervals between two checks of a server: how far 99 of 100 were from the period at most, in ms; 100 is that and more. undefined: the
    *  servers did not see them. */
   readonly p99LateMs: number | undefined;
+  /** Of the TLS handshakes of the last second; undefined: there were none. */
+  readonly resumedPercent: number | undefined;
   readonly rssMb: number;
   readonly files: number;
   /** From the start of the process until every server was asked. */
@@ -35,6 +38,8 @@ export interface Plan {
 
 export interface Pace {
   readonly settleMs: number;
+  /** The same for director. */
+  readonly warmUpMs: number;
   readonly windowMs: number;
   readonly rounds: number;
 }
@@ -55,7 +60,7 @@ export async function compare(
       const measured = await measure(subject, plan, pace, programs);
       if (!measured) continue;
       say(
-        `  ${plan.way} x ${plan.servers}: ${subject.padEnd(10)} ${measured.cpuUs.toFixed(1).padStart(6)} us a check, ${Math.round(measured.rate)}/s, p99 ${measured.p99LateMs ?? "?"} ms late, ${Math.round(measured.rssMb)} MB`,
+        `  ${plan.way} x ${plan.servers}: ${subject.padEnd(10)} ${measured.cpuUs.toFixed(1).padStart(6)} us a check, ${Math.round(measured.rate)}/s, p99 ${measured.p99LateMs ?? "?"} ms late,${measured.resumedPercent === undefined ? "" : ` ${measured.resumedPercent} % of sessions resumed,`} ${Math.round(measured.rssMb)} MB`,
       );
       all.push(measured);
     }
@@ -68,12 +73,16 @@ let port = 20_000 + (process.pid % 1_000) * 10;
 async function measure(
   subject: Subject,
   { way, servers, periodMs }: Plan,
-  { settleMs, windowMs }: Pace,
+  { settleMs, warmUpMs, windowMs }: Pace,
   programs: Programs,
 ): Promise<Measured | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "director-bench-"));
-  const ports: Ports = { tcp: ++port, http: ++port, udp: ++port };
-  const target = await startTarget(programs.target, ports, servers, periodMs, CPUS.target);
+  const ports: Ports = { tcp: ++port, http: ++port, https: ++port, udp: ++port };
+  const overTls = way.startsWith("https");
+  if (overTls && programs.haproxy === undefined) return undefined;
+  const target = overTls
+    ? await startTlsTarget(programs.haproxy!, ports.https, folder, CPUS.target)
+    : await startTarget(programs.target, ports, servers, periodMs, CPUS.target);
   try {
     mkdirSync(folder, { recursive: true });
     const began = performance.now();
@@ -91,7 +100,7 @@ async function measure(
         await sleep(20);
       }
       const startMs = performance.now() - began;
-      await sleep(settleMs);
+      await sleep(subject === "director" ? warmUpMs : settleMs);
       await target.ask("reset");
       const before = running.cpu();
       const first = await target.ask<TargetStats>("stats");
@@ -110,7 +119,8 @@ async function measure(
         cpuUs: (cpu / seen) * 1e6,
         rate: seen / seconds,
         due: (servers * 1000) / periodMs,
-        p99LateMs: unseen ? undefined : percentile(last.late, 0.99),
+        p99LateMs: unseen || overTls ? undefined : percentile(last.late, 0.99),
+        resumedPercent: (last as { readonly resumed?: number }).resumed,
         rssMb: running.rss(),
         files: running.files(),
         startMs,

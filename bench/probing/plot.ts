@@ -5,6 +5,8 @@ const WAYS: readonly (readonly [Way, string])[] = [
   ["tcp", "TCP"],
   ["http", "HTTP, a fresh connection each"],
   ["http-kept", "HTTP, kept connections"],
+  ["https", "HTTPS, a fresh connection each"],
+  ["https-kept", "HTTPS, kept connections"],
   ["udp", "UDP"],
 ];
 const COLOURS: Readonly<Record<Subject, string>> = {

@@ -119,14 +119,16 @@ export interface TargetStats {
   readonly late: readonly number[];
 }
 
-export interface Target extends Running {
+export interface Target {
   /** A line in, a line of JSON out. */
   ask<T>(line: string): Promise<T>;
+  stop(): Promise<void>;
 }
 
 export interface Ports {
   readonly tcp: number;
   readonly http: number;
+  readonly https: number;
   readonly udp: number;
 }
 

@@ -4,8 +4,8 @@ import type { Ports, Running } from "./processes.ts";
 import { start } from "./processes.ts";
 import type { Programs } from "./programs.ts";
 
-/** How servers are asked. `http-kept`: over a connection that stays. */
-export type Way = "tcp" | "http" | "http-kept" | "udp";
+/** How servers are asked. `-kept`: over a connection that stays. */
+export type Way = "tcp" | "http" | "http-kept" | "https" | "https-kept" | "udp";
 
 export type Subject = "director" | "keepalived" | "haproxy" | "limit";
 
@@ -16,6 +16,10 @@ export interface Setup {
   readonly ports: Ports;
   readonly folder: string;
   readonly cpu: number | undefined;
+  /** Virtual services that have each server, 1 unless told otherwise. */
+  readonly sharedBy?: number;
+  /** Where it tells its metrics: a port of 127.0.0.1. */
+  readonly metrics?: number;
 }
 
 /** Servers of one virtual service. */
@@ -34,6 +38,7 @@ function vipOf(pool: number): string {
 }
 
 export function portOf(way: Way, ports: Ports): number {
+  if (way === "https" || way === "https-kept") return ports.https;
   return way === "tcp" ? ports.tcp : way === "udp" ? ports.udp : ports.http;
 }
 
@@ -44,8 +49,9 @@ function pools(servers: number): readonly (readonly number[])[] {
 
 /** Whether this prober can do this at all. */
 export function can(subject: Subject, way: Way): boolean {
-  if (subject === "keepalived") return way !== "http-kept";
-  if (subject === "haproxy") return way === "tcp" || way === "http";
+  if (subject === "keepalived") return !way.endsWith("-kept");
+  if (subject === "haproxy") return way === "tcp" || way === "http" || way === "https";
+  if (subject === "limit") return !way.startsWith("https");
   return true;
 }
 
@@ -106,11 +112,14 @@ export function directorFiles(
 }
 
 export function directorConf(setup: Setup, stub: string): string {
-  const { way, servers, periodMs, ports, folder } = setup;
+  const { way, servers, periodMs, ports, folder, sharedBy = 1, metrics } = setup;
   const check = {
     tcp: "type: tcp",
     http: "type: http, path: /healthz",
     "http-kept": "type: http, path: /healthz, reuse_connection: true",
+    // As keepalived and HAProxy do it here.
+    https: "type: https, path: /healthz, verify: false",
+    "https-kept": "type: https, path: /healthz, verify: false, reuse_connection: true",
     udp: "type: udp, send: ping, expect: ping",
   }[way];
   return [
@@ -118,15 +127,18 @@ export function directorConf(setup: Setup, stub: string): string {
     `state: { directory: ${folder}/state }`,
     `control: { socket: ${folder}/control.sock }`,
     "log: { format: json }",
+    ...(metrics === undefined ? [] : [`http: { listen: "127.0.0.1:${metrics}" }`]),
     `defaults: { check: { ${check}, interval: ${periodMs}ms, timeout: ${periodMs}ms, fast_interval: ${Math.min(periodMs, 1000)}ms, down_interval: ${periodMs}ms } }`,
     "services:",
-    ...pools(servers).flatMap((pool, p) => [
-      `  - name: pool${p}`,
-      `    vip: ${vipOf(p)}:80`,
-      ...(way === "udp" ? ["    protocol: udp", `    check: { ${check} }`] : []),
-      "    servers:",
-      ...pool.map((n) => `      - { address: "${addressOf(n)}:${portOf(way, ports)}" }`),
-    ]),
+    ...Array.from({ length: sharedBy }, () => pools(servers))
+      .flat()
+      .flatMap((pool, p) => [
+        `  - name: pool${p}`,
+        `    vip: ${vipOf(p)}:80`,
+        ...(way === "udp" ? ["    protocol: udp", `    check: { ${check} }`] : []),
+        "    servers:",
+        ...pool.map((n) => `      - { address: "${addressOf(n)}:${portOf(way, ports)}" }`),
+      ]),
     "",
   ].join("\n");
 }
@@ -141,6 +153,8 @@ function keepalivedConf({ way, servers, periodMs, ports }: Setup): string {
     tcp: `TCP_CHECK {\n      ${timing}\n    }`,
     http: `HTTP_GET {\n      url {\n        path /healthz\n        status_code 200\n      }\n      ${timing}\n    }`,
     "http-kept": "",
+    https: `SSL_GET {\n      url {\n        path /healthz\n        status_code 200\n      }\n      ${timing}\n    }`,
+    "https-kept": "",
     udp: `UDP_CHECK {\n      payload 70696e67\n      require_reply 70696e67\n      ${timing}\n    }`,
   }[way];
   return [
@@ -179,14 +193,16 @@ function haproxyCfg({ way, servers, periodMs, ports, folder }: Setup): string {
     `  bind unix@${join(folder, "nobody.sock")}`,
     ...pools(servers).flatMap((pool, p) => [
       `backend pool${p}`,
-      ...(way === "http"
+      ...(way === "http" || way === "https"
         ? [
             "  option httpchk",
             "  http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host target",
             "  http-check expect status 200",
           ]
         : []),
-      ...pool.map((n) => `  server s${n} ${addressOf(n)}:${portOf(way, ports)}`),
+      ...pool.map(
+        (n) => `  server s${n} ${addressOf(n)}:${portOf(way, ports)}${way === "https" ? " check-ssl verify none" : ""}`,
+      ),
     ]),
     "",
   ].join("\n");

@@ -1,10 +1,11 @@
 import { isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from "node:tls";
+import { checkServerIdentity, connect, type PeerCertificate, type SecureContext, type TLSSocket } from "node:tls";
 import type { ProbeOutcome, ProbeTarget } from "../model/probe.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { type Connector, connectOptions } from "./connector.ts";
 import { fail, fromError, inconclusive, type Origin, type Phase } from "./outcome.ts";
 import { distrust, expiresSoon } from "./tls-certificate.ts";
+import { createResumption } from "./tls-session.ts";
 import { handshakeTrouble, type TlsError } from "./tls-trouble.ts";
 import { type Credentials, secureContext } from "./tls-trust.ts";
 import { createTurns } from "./turns.ts";
@@ -20,7 +21,7 @@ export interface TlsOptions extends Credentials {
  *  deadline; one after the other those at the front succeed, and the rest know that it was not the server they waited for. */
 const handshakes = createTurns(64, 100, systemClock);
 
-/** TCP, then TLS, then the certificate: `ready` comes only when all three are right. A session is never resumed, since that would skip the certificate.
+/** TCP, then TLS, then the certificate: `ready` comes only when all three are right. Between two looks at the certificate sessions are resumed.
  *  @param standing a connection to go on over (STARTTLS), instead of a new one */
 export function tlsConnector(
   target: ProbeTarget,
@@ -29,6 +30,7 @@ export function tlsConnector(
   standing?: Socket,
 ): Connector {
   const { verify } = credentials;
+  const resumption = createResumption(systemClock);
   const first = standing === undefined ? "while connecting" : "in TLS handshake";
   const options = {
     ...(standing === undefined ? connectOptions(target) : { socket: standing }),
@@ -41,13 +43,16 @@ export function tlsConnector(
   return (dialling) => {
     let socket: TLSSocket | undefined;
     let over = false;
+    let shaken = false;
     dialling.phase("waiting for our turn");
     const giveBack = handshakes.take((waited) => {
       dialling.delayed(waited);
       dialling.phase(first);
       try {
-        socket = connect({ ...options, secureContext: secureContext(credentials) });
-        handshake(socket);
+        const context = secureContext(credentials);
+        const session = resumption.offer(context);
+        socket = connect({ ...options, ...(session && { session }), secureContext: context });
+        handshake(socket, context);
       } catch (error) {
         // Deferred, for it may be within start; `giveBack` does not exist yet either.
         process.nextTick(failed, inconclusive(`TLS: ${(error as Error).message}`));
@@ -55,11 +60,12 @@ export function tlsConnector(
     });
 
     function failed(outcome: ProbeOutcome): void {
+      resumption.forget();
       giveBack();
       if (!over) dialling.failed(outcome);
     }
 
-    function handshake(own: TLSSocket): void {
+    function handshake(own: TLSSocket, context: SecureContext): void {
       let phase: Phase | undefined = first;
       let origin: Origin = standing === undefined ? "own-call" : "network";
       own.on("connectionAttemptFailed", () => {
@@ -72,13 +78,18 @@ export function tlsConnector(
       });
       own.on("secureConnect", () => {
         phase = undefined;
-        const trouble =
-          (verify ? distrust(own, name) : undefined) ??
-          (daysLeft === undefined ? undefined : expiresSoon(own, daysLeft));
-        if (trouble !== undefined) return failed(fail(trouble));
+        shaken = true;
+        if (!own.isSessionReused()) {
+          const trouble =
+            (verify ? distrust(own, name) : undefined) ??
+            (daysLeft === undefined ? undefined : expiresSoon(own, daysLeft));
+          if (trouble !== undefined) return failed(fail(trouble));
+          resumption.approved(context);
+        }
         giveBack();
         if (!over) dialling.ready(own);
       });
+      own.on("session", resumption.keep);
       own.on("error", (error: TlsError) => {
         // Node leaves an established connection open after a fatal alert; the alert is then lost behind the closing that follows.
         if (phase === undefined) return void own.destroy(error);
@@ -89,6 +100,8 @@ export function tlsConnector(
 
     return () => {
       over = true;
+      // Were it the session that the server cannot cope with, it would never come up again.
+      if (!shaken) resumption.forget();
       giveBack();
       socket?.destroy();
     };

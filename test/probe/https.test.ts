@@ -268,6 +268,63 @@ test("a changed file of issuers counts from the next probe on", async () => {
   prober.close();
 });
 
+describe("sessions", () => {
+  /** A server that writes down which handshakes resumed a session. */
+  async function counting(options: Parameters<typeof tlsServer>[0]): Promise<[NastyServer, boolean[]]> {
+    const resumed: boolean[] = [];
+    const server = await tlsServer(options, (socket, nth) => {
+      resumed.push((socket as TLSSocket).isSessionReused());
+      reply(OK)(socket, nth);
+    });
+    return [server, resumed];
+  }
+
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const)
+    test(`${maxVersion}: are resumed once the certificate was right`, async () => {
+      const [server, resumed] = await counting({ ...www, maxVersion });
+      await using _server = server;
+      const prober = open(httpsProbe, target(server.port), trusting);
+      for (let i = 0; i < 4; i++) assert.equal(line(await probe(prober, 2000)), "pass: status 200");
+      assert.deepEqual(resumed, [false, true, true, true]);
+      prober.close();
+    });
+
+  test("are not resumed of a certificate that was wrong, and the answer stays the same", async () => {
+    const [server, resumed] = await counting(www);
+    await using _server = server;
+    const prober = open(httpsProbe, target(server.port), { ca, host: "api.example.com" });
+    for (let i = 0; i < 3; i++) assert.match(line(await probe(prober, 2000)), /^fail: certificate is for/);
+    // A server does not always see the end of a handshake that we break off.
+    assert.ok(!resumed.includes(true));
+    prober.close();
+  });
+
+  test("a server that comes back with another certificate is found out at once", async () => {
+    const [first] = await counting(www);
+    const { port } = first;
+    const prober = open(httpsProbe, target(port), trusting);
+    for (let i = 0; i < 2; i++) assert.equal(line(await probe(prober, 2000)), "pass: status 200");
+    await first.close();
+    await using _second = await tlsServer({ ...expired }, reply(OK), "127.0.0.1", port);
+    assert.equal(line(await probe(prober, 2000)), "fail: certificate expired on 2001-02-03");
+    prober.close();
+  });
+
+  test("whom we trust is looked at anew when that changes", async () => {
+    const [server, resumed] = await counting(www);
+    await using _server = server;
+    const path = file("trusted-once.pem", root.cert);
+    const prober = open(httpsProbe, target(server.port), { host, ca: path });
+    for (let i = 0; i < 2; i++) assert.equal(line(await probe(prober, 2000)), "pass: status 200");
+    writeFileSync(path, otherRoot.cert);
+    utimesSync(path, 1, 1);
+    assert.equal((await probe(prober, 2000)).kind, "fail");
+    assert.deepEqual(resumed.slice(0, 2), [false, true]);
+    assert.ok(!resumed.slice(2).includes(true));
+    prober.close();
+  });
+});
+
 describe("when there are more handshakes to make than can be made at a time", () => {
   /** So many probes that stand in a handshake that does not go on. */
   async function stuck(count: number): Promise<AsyncDisposable> {

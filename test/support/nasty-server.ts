@@ -26,13 +26,13 @@ export function tcpServer(behave: Behaviour, host = "127.0.0.1"): Promise<NastyS
 }
 
 /** TLS around the same behaviours; `nth` counts handshakes that succeeded. */
-export function tlsServer(options: TlsOptions, behave: Behaviour, host = "127.0.0.1"): Promise<NastyServer> {
+export function tlsServer(options: TlsOptions, behave: Behaviour, host = "127.0.0.1", port = 0): Promise<NastyServer> {
   const server = createTlsServer({ ...options, allowHalfOpen: true });
   server.on("tlsClientError", () => {});
-  return serve(server, "secureConnection", behave, host);
+  return serve(server, "secureConnection", behave, host, port);
 }
 
-async function serve(server: Server, event: string, behave: Behaviour, host: string): Promise<NastyServer> {
+async function serve(server: Server, event: string, behave: Behaviour, host: string, port = 0): Promise<NastyServer> {
   const open = new Set<Socket>();
   let seen = 0;
   let resets = 0;
@@ -46,7 +46,7 @@ async function serve(server: Server, event: string, behave: Behaviour, host: str
     });
     behave(socket, ++seen);
   });
-  server.listen(0, host);
+  server.listen(port, host);
   await once(server, "listening");
   return nasty(
     (server.address() as AddressInfo).port,
