@@ -27,7 +27,7 @@ const programs = bringPrograms(say);
 const director = join(import.meta.dirname, "../bin/director");
 const folder = mkdtempSync(join(tmpdir(), "director-soak-"));
 const first = 28_000 + (process.pid % 500) * 5;
-const ports: Ports = { tcp: first, http: first + 1, udp: first + 2 };
+const ports: Ports = { tcp: first, http: first + 1, https: 0, udp: first + 2 };
 const files: Files = {
   folder,
   stub: join(folder, "ipvsadm"),

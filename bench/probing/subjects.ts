@@ -5,7 +5,10 @@ import { start } from "./processes.ts";
 import type { Programs } from "./programs.ts";
 
 /** How servers are asked. `-kept`: over a connection that stays. */
-export type Way = "tcp" | "http" | "http-kept" | "https" | "https-kept" | "udp";
+export type Way = PlainWay | "https" | "https-kept";
+
+/** Without TLS: what the target in C speaks. */
+export type PlainWay = "tcp" | "http" | "http-kept" | "udp";
 
 export type Subject = "director" | "keepalived" | "haproxy" | "limit";
 

@@ -1,9 +1,9 @@
 import type { Ports } from "../probing/processes.ts";
-import { addressOf, portOf, type Way } from "../probing/subjects.ts";
+import { addressOf, portOf, type PlainWay } from "../probing/subjects.ts";
 
 /** Servers FROM to TO - 1 of the target, asked in one way. */
 export interface Part {
-  readonly way: Way;
+  readonly way: PlainWay;
   readonly from: number;
   readonly to: number;
 }
@@ -25,7 +25,7 @@ export const PLAYED = SPARE + 1;
 const POOL = 100;
 
 interface Pool {
-  readonly way: Way;
+  readonly way: PlainWay;
   readonly servers: readonly string[];
 }
 
@@ -72,7 +72,7 @@ export function soakConf(files: Files, form: number): string {
   ].join("\n");
 }
 
-const CHECKS: Readonly<Record<Way, string>> = {
+const CHECKS: Readonly<Record<PlainWay, string>> = {
   tcp: "type: tcp",
   http: "type: http, path: /healthz",
   "http-kept": "type: http, path: /healthz, reuse_connection: true",
