@@ -1,5 +1,5 @@
 import type { Ports } from "../probing/processes.ts";
-import { addressOf, portOf, type PlainWay } from "../probing/subjects.ts";
+import { addressOf, type PlainWay, portOf } from "../probing/subjects.ts";
 
 /** Servers FROM to TO - 1 of the target, asked in one way. */
 export interface Part {
