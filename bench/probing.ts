@@ -1,5 +1,5 @@
 // CPU time for a check: `director run` against keepalived, HAProxy and a bare loop in C, side by side on one machine.
-//   npm run bench              the whole, about 20 minutes
+//   npm run bench              the whole, about 20 minutes; `--rounds 3` gives medians of three
 //   npm run bench -- --quick   TCP, HTTP and UDP with 1,000 servers, under two minutes
 // Prints a table, and writes it with a plot to bench/results/. Ratios are of one run's medians; absolutes depend on the machine.
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -13,8 +13,8 @@ import type { Subject, Way } from "./probing/subjects.ts";
 
 const ALL: readonly Subject[] = ["limit", "director", "keepalived", "haproxy"];
 // Node compiles what is hot while it runs: it costs half as much again in its first seconds, at a thousand checks a second.
-const QUICK: Pace = { settleMs: 2_000, warmUpMs: 8_000, windowMs: 5_000, rounds: 1 };
-const WHOLE: Pace = { settleMs: 3_000, warmUpMs: 12_000, windowMs: 10_000, rounds: 2 };
+const QUICK: Pace = { settleMs: 1_000, warmUpMs: 6_000, windowMs: 4_000, rounds: 1 };
+const WHOLE: Pace = { settleMs: 3_000, warmUpMs: 8_000, windowMs: 8_000, rounds: 1 };
 
 const { values } = parseArgs({
   options: { quick: { type: "boolean" }, only: { type: "string" }, rounds: { type: "string" } },

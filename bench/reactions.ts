@@ -1,6 +1,7 @@
 // What `director run` does beside probing, with real processes and a stub in ipvsadm's place:
-//   node bench/reactions.ts [SERVERS...]      (1000 and 10000 unless told otherwise), about three minutes each
-// From the last failing answer to the start of ipvsadm, for one server and for all at once; what a pass with nothing to do costs; start and reload.
+//   node bench/reactions.ts [SERVERS...]      (1000 and 10000 unless told otherwise), about three minutes each, one for the rest
+// From the last failing answer to the start of ipvsadm, for one server and for all at once; what a pass with nothing to do costs; start and reload; servers
+// that many services share; a daemon with ten servers.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "../src/control/client.ts";
 import type { StatusReply } from "../src/control/shapes.ts";
 import { systemClock } from "../src/runtime/clock.ts";
-import { median } from "./probing/compare.ts";
+import { median, percentile } from "./probing/compare.ts";
 import { type Ports, start, startTarget, type TargetStats } from "./probing/processes.ts";
 import { bringPrograms } from "./probing/programs.ts";
 import { directorConf, directorFiles, type Setup } from "./probing/subjects.ts";
@@ -24,6 +25,8 @@ for (const servers of process.argv.length > 2 ? process.argv.slice(2).map(Number
   await reactions(servers);
   await quiet(servers);
 }
+await shared(200, 5);
+await idle();
 
 interface Run {
   /** CLOCK_MONOTONIC at its start, microseconds. */
@@ -47,7 +50,7 @@ function writesAfter(folder: string, at: number): readonly Run[] {
 async function reactions(servers: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "director-bench-"));
   const ports: Ports = { tcp: ++port, http: ++port, https: ++port, udp: ++port };
-  const setup: Setup = { way: "http-kept", servers, periodMs: 1_000, ports, folder, cpu: 1 };
+  const setup: Setup = { way: "http-kept", servers, periodMs: 1_000, ports, folder, cpu: 1, metrics: ++port };
   const stub = join(folder, "ipvsadm");
   copyFileSync(programs.ipvsadm, stub);
   const target = await startTarget(programs.target, ports, servers, 1_000, 0);
@@ -100,6 +103,9 @@ async function reactions(servers: number): Promise<void> {
     const healing = writesAfter(folder, back);
     say(`  all come back: ${healing.length} runs in ${Math.round((healing.at(-1)!.at - healing[0]!.at) / 1000)} ms`);
     const { seen, at: now } = await target.ask<TargetStats>("stats");
+    const { late } = await target.ask<TargetStats>("stats");
+    say(`  intervals at the servers meanwhile: 99 of 100 within ${percentile(late, 0.99)} ms of 1 s`);
+    say(`  the event loop stood still for ${await longestBlock(setup.metrics!)} ms at most within the last minute`);
     say(
       `  meanwhile ${Math.round(seen / ((now - at) / 1e6 + 3) / (servers / 100))} % of the checks that were due reached their servers`,
     );
@@ -118,6 +124,11 @@ async function reactions(servers: number): Promise<void> {
     await target.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function longestBlock(port: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return Math.round(Number(/^director_event_loop_lag_seconds (\S+)/m.exec(text)?.[1]) * 1000);
 }
 
 async function firstWrite(folder: string, after: number): Promise<Run> {
@@ -163,4 +174,56 @@ async function quiet(servers: number): Promise<void> {
     await daemon.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The same servers in several services are asked once. */
+async function shared(servers: number, services: number): Promise<void> {
+  const { daemon, target, end } = await steady({ way: "tcp", servers, periodMs: 1_000, sharedBy: services });
+  try {
+    await sleep(8_000);
+    const [before, cpu] = [await target.ask<TargetStats>("stats"), daemon.cpu()];
+    await sleep(10_000);
+    const after = await target.ask<TargetStats>("stats");
+    const rate = (after.seen - before.seen) / ((after.at - before.at) / 1e6);
+    say(
+      `\n${servers} servers in ${services} services each, every second: ${rate.toFixed(0)} checks a second, ${(((daemon.cpu() - cpu) / (after.seen - before.seen)) * 1e6).toFixed(0)} us CPU each`,
+    );
+  } finally {
+    await end();
+  }
+}
+
+async function idle(): Promise<void> {
+  const { daemon, end } = await steady({ way: "tcp", servers: 10, periodMs: 5_000 });
+  try {
+    await sleep(10_000);
+    const before = daemon.cpu();
+    await sleep(40_000);
+    say(
+      `10 servers, every 5 s: ${((daemon.cpu() - before) / 0.4).toFixed(2)} % of a core, ${Math.round(daemon.rss())} MB`,
+    );
+  } finally {
+    await end();
+  }
+}
+
+/** A daemon that has asked every server. */
+async function steady(what: Pick<Setup, "way" | "servers" | "periodMs" | "sharedBy">) {
+  const folder = mkdtempSync(join(tmpdir(), "director-bench-"));
+  const ports: Ports = { tcp: ++port, http: ++port, https: ++port, udp: ++port };
+  const stub = join(folder, "ipvsadm");
+  copyFileSync(programs.ipvsadm, stub);
+  const target = await startTarget(programs.target, ports, what.servers, what.periodMs, 0);
+  const { file, env } = directorFiles({ ...what, ports, folder, cpu: 1 }, stub);
+  const daemon = start([director, "run", "-c", file], { cpu: 1, env });
+  const end = async () => {
+    await daemon.stop();
+    await target.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  while ((await target.ask<TargetStats>("stats")).served < what.servers) {
+    if (!daemon.alive()) throw new Error(`director ended; its files are in ${folder}`);
+    await sleep(20);
+  }
+  return { daemon, target, end };
 }

@@ -134,7 +134,8 @@ async function measure(
   }
 }
 
-function percentile(histogram: readonly number[], part: number): number {
+/** The smallest index within which this part of all lies. */
+export function percentile(histogram: readonly number[], part: number): number {
   const total = histogram.reduce((a, b) => a + b, 0);
   let sum = 0;
   for (const [ms, count] of histogram.entries()) {
