@@ -3,6 +3,7 @@
 // lab: topology=routed servers=3 timeout=300 prepare=keepalived.ts
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { inNamespace, must, step, until } from "../inside.ts";
 import { besideKeepalived, TWIN } from "./beside.ts";
 import { SERVICE_PIECES } from "./service-pieces.ts";
@@ -43,22 +44,18 @@ function ran(): { readonly keepalived: Record<string, number>; readonly director
 }
 
 step("the same hooks have run, but for quorum_up, which keepalived runs at the start as well", async () => {
-  const wanted = { up: 2, down: 2, "quorum-down": 1 };
-  await until("the last of them has run", () => (ran().director.up ?? 0) >= 2 && (ran().keepalived.up ?? 0) >= 2);
-  assert.deepEqual(ran(), {
-    keepalived: { ...wanted, "quorum-up": 2 },
-    director: { ...wanted, "quorum-up": 1 },
-  });
+  const common = { up: 2, down: 2, "quorum-down": 1 };
+  const wanted = { keepalived: { ...common, "quorum-up": 2 }, director: { ...common, "quorum-up": 1 } };
+  await until("the last of them has run", () => isDeepStrictEqual(ran(), wanted)).catch(() => {});
+  assert.deepEqual(ran(), wanted);
 });
 
-step(
-  "a stop: keepalived empties its table, with omega runs notify_down; director leaves it, and runs nothing",
-  async () => {
-    const before = (await both("-Sn"))[1];
-    await Promise.all([keepalived.stop(), director.stop()]);
-    const [its, ours] = await both("-Sn");
-    assert.deepEqual([its?.trim(), ours], ["", before]);
-    assert.deepEqual(ran().director, { up: 2, down: 2, "quorum-up": 1, "quorum-down": 1 });
-    assert.deepEqual(ran().keepalived, { up: 2, down: 4, "quorum-up": 2, "quorum-down": 2 });
-  },
-);
+step("a stop: keepalived empties its table; director leaves it, and runs nothing, omega or not", async (t) => {
+  const before = (await both("-Sn"))[1];
+  await Promise.all([keepalived.stop(), director.stop()]);
+  const [its, ours] = await both("-Sn");
+  assert.deepEqual([its?.trim(), ours], ["", before]);
+  assert.deepEqual(ran().director, { up: 2, down: 2, "quorum-up": 1, "quorum-down": 1 });
+  // What omega has it run then it does not wait for: on a busy machine it dies with keepalived.
+  t.diagnostic(`keepalived's hooks: ${JSON.stringify(ran().keepalived)}`);
+});
