@@ -117,7 +117,7 @@ export function createDirector(options: DirectorOptions) {
   const engine = createEngine({
     clock,
     probeTypes: options.probeTypes,
-    isUnproven: (key) => unprovenChecks.has(key),
+    isUnproven: (key) => unprovenChecks.size > 0 && unprovenChecks.has(key),
     onTransitions,
     onProbe: options.onProbe,
   });
