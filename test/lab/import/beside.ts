@@ -193,7 +193,7 @@ async function agree(
         judged.delete(name);
       }
     }
-    await sleep(500);
+    await sleep(1_000);
   }
 }
 

@@ -11,6 +11,9 @@ const tls = (checker: readonly string[], url: readonly string[]) =>
   both(block("SSL_GET", ...checker, block("url", ...url)), "443");
 const command = (...lines: readonly string[]) => block("MISC_CHECK", ...lines);
 
+/** director waits that long for the right reply where a wrong one has come. */
+const UDP_PATIENCE = "connect_timeout 3";
+
 const HTTP: readonly Piece[] = [
   piece("HTTP_GET without a status", "", web([], ["path /"])),
   piece("status_code", "", web([], ["path /moved", "status_code 204 300-302"])),
@@ -116,19 +119,33 @@ const OTHERS: readonly Piece[] = [
   piece(
     "UDP_CHECK, how the reply begins",
     "",
-    checked("UDP_CHECK", ["payload 1 204", "require_reply 0 x1", "min_reply_length 2", "max_reply_length 8"], "5000"),
+    checked(
+      "UDP_CHECK",
+      ["payload 1 204", "require_reply 0 x1", "min_reply_length 2", "max_reply_length 8", UDP_PATIENCE],
+      "5000",
+    ),
     udp,
   ),
-  piece("UDP_CHECK, all of the reply", "", checked("UDP_CHECK", ["payload 0102", "require_reply 00f1"], "5000"), udp),
-  piece("UDP_CHECK, bytes that end in ff", "", checked("UDP_CHECK", ["payload 0103", "require_reply 00ff"], "5000"), {
-    ...udp,
-    pools: UNMOVED,
-    differs: {
-      pools: DELETED,
-      note: "changed require_reply",
-      why: "keepalived 2.2.7 takes bytes that end in ff for none, and any reply for the right one",
+  piece(
+    "UDP_CHECK, all of the reply",
+    "",
+    checked("UDP_CHECK", ["payload 0102", "require_reply 00f1", UDP_PATIENCE], "5000"),
+    udp,
+  ),
+  piece(
+    "UDP_CHECK, bytes that end in ff",
+    "",
+    checked("UDP_CHECK", ["payload 0103", "require_reply 00ff", UDP_PATIENCE], "5000"),
+    {
+      ...udp,
+      pools: UNMOVED,
+      differs: {
+        pools: DELETED,
+        note: "changed require_reply",
+        why: "keepalived 2.2.7 takes bytes that end in ff for none, and any reply for the right one",
+      },
     },
-  }),
+  ),
   piece("SMTP_CHECK", "", checked("SMTP_CHECK", ["helo_name lb.example.test"], "25")),
   piece(
     "MISC_CHECK",
