@@ -135,7 +135,8 @@ async function drainOnAndOn(): Promise<void> {
   for (let turn = 0; !ending.signal.aborted; turn++) {
     const pool = `pool${1 + ((turn * 3) % (pools - 1))}`;
     const from = `s${turn % 80},s${(turn + 1) % 80}`;
-    const shape = ["--over", "90s", "--every", "5s", "--reason", `soak ${turn}`];
+    // The stand-in for ipvsadm counts no packets: nobody would see that UDP servers are idle.
+    const shape = ["--over", "90s", "--every", "5s", "--grace", "10s", "--reason", `soak ${turn}`];
     const code = await command("drain", pool, "--from", from, ...shape);
     if (ending.signal.aborted) return;
     drainCodes[code] = (drainCodes[code] ?? 0) + 1;
