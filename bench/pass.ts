@@ -27,7 +27,10 @@ const state = {
 const states = new Map<string, never>();
 for (const s of config!.services) for (const r of s.servers) for (const c of r.checks) states.set(c.key, state);
 const beliefs = { presumedUp: new Map(), unproven: new Map() };
-const remembering = rememberingVerdicts((k) => states.get(k));
+const remembering = rememberingVerdicts(
+  (k) => states.get(k),
+  () => 0,
+);
 const verdict = (s: never, r: never) => remembering(s, r, beliefs);
 let last: ReturnType<typeof desired> | undefined;
 const owned = new Set(config!.services.map((s) => s.key));

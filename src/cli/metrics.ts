@@ -27,6 +27,8 @@ export interface Tallies {
   readonly onEvent: (event: DirectorEvent) => void;
   readonly onCommand: NonNullable<IpvsadmOptions["onCommand"]>;
   readonly onProbe: CheckTallies["note"];
+  /** Forgets the servers that this configuration does not have, whether anybody asks for the numbers or not. */
+  readonly keep: (config: Config) => void;
   /** Answers /metrics. */
   serve(of: Measured): () => Promise<ApiReply>;
   stop(): void;
@@ -88,6 +90,7 @@ export function createTallies(clock: Clock, config: () => Config, table: Pick<Ke
 
   return {
     onEvent: events.note,
+    keep: events.keep,
     onCommand(result, tookMs) {
       results[result]++;
       duration.observe(tookMs / 1000);

@@ -256,6 +256,7 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     hooks.use(config.hooks);
     adjustHeap(config);
     await director.reload(config);
+    tallies?.keep(director.config());
     if (config.log.level !== old.log.level) log.level = config.log.level;
     loadedAt = Date.now();
     for (const warning of [...warnings, ...fixed])

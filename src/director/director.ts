@@ -129,7 +129,7 @@ export function createDirector(options: DirectorOptions) {
     const { passes = 0, failures = 0 } = stateOf(check.key) ?? {};
     return passes + failures === 0 && mayReport(check);
   };
-  const verdicts = rememberingVerdicts(stateOf);
+  const verdicts = rememberingVerdicts(stateOf, engine.version);
   const byChecks = (service: Service, server: RealServer): ServerVerdict => {
     const said = verdicts(service, server, beliefs);
     const last = said.reported === undefined ? lastReports.get(server) : undefined;

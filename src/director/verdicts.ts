@@ -52,22 +52,38 @@ export function verdictOf(service: Service, server: RealServer, beliefs: Beliefs
   return serverVerdict(checks, beliefs.presumedUp.get(service.key)?.has(server.key) ?? false);
 }
 
-/** As `verdictOf`, with the very same object as long as nothing it follows from has changed: whoever decides need not look further then. */
+/** As `verdictOf`, with the very same object as long as nothing it follows from has changed: whoever decides need not look further then.
+ *  @param version another number as soon as `stateOf` answers anything else for any check: while it and the beliefs stay, nobody's check is looked at (of
+ *    10,000 servers that takes 25 ms, scattered as they lie in memory) */
 export function rememberingVerdicts(
   stateOf: StateOf,
+  version: () => number,
 ): (service: Service, server: RealServer, beliefs: Beliefs) => ServerVerdict {
-  const last = new WeakMap<RealServer, { readonly followsFrom: readonly unknown[]; readonly verdict: ServerVerdict }>();
+  interface Last {
+    readonly service: Service;
+    version: number;
+    beliefs: Beliefs;
+    readonly followsFrom: readonly unknown[];
+    readonly verdict: ServerVerdict;
+  }
+  const last = new WeakMap<RealServer, Last>();
   return (service, server, beliefs) => {
+    const before = last.get(server);
+    const present = version();
+    if (before?.version === present && before.service === service && before.beliefs === beliefs) return before.verdict;
     const unproven = beliefs.unproven.get(service.key);
     const followsFrom: unknown[] = [beliefs.presumedUp.get(service.key)?.has(server.key) ?? false];
     for (const { key, template } of server.checks) {
       const known = stateOf(key);
       followsFrom.push(known?.state, known?.reported, unproven?.has(template) ?? false);
     }
-    const before = last.get(server);
-    if (before?.followsFrom.every((each, i) => each === followsFrom[i])) return before.verdict;
+    if (before?.service === service && before.followsFrom.every((each, i) => each === followsFrom[i])) {
+      before.version = present;
+      before.beliefs = beliefs;
+      return before.verdict;
+    }
     const verdict = verdictOf(service, server, beliefs, stateOf);
-    last.set(server, { followsFrom, verdict });
+    last.set(server, { service, version: present, beliefs, followsFrom, verdict });
     return verdict;
   };
 }

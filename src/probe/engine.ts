@@ -75,6 +75,8 @@ export interface CheckEngine {
   update(checks: ReadonlyMap<string, { readonly spec: CheckSpec; readonly begin: Beginning }>): void;
   get(key: string): CheckRecord | undefined;
   records(): IterableIterator<CheckRecord>;
+  /** Another number as soon as any check has another state or report, or there are other checks. */
+  version(): number;
   /** How late the last round of starts was: the age of the oldest start that had been due. */
   lagMs(): Millis;
   stop(): void;
@@ -110,6 +112,7 @@ interface Running extends WheelItem {
 export function createEngine(options: EngineOptions): CheckEngine {
   const { clock, probeTypes, onTransitions, onProbe, isUnproven = () => false } = options;
   let running = new Map<string, Running>();
+  let version = 0;
   let batch: CheckTransition[] = [];
   let flushing = false;
   let lag = 0;
@@ -185,6 +188,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
         : step(from, outcome, check.spec, now);
       check.reported = reportAfter(before, outcome.report);
     }
+    if (check.state !== from || check.reported !== before) version++;
     const uncheckedChanged = check.unchecked !== wasUnchecked;
     if (check.state.kind === from.kind && !firstPass && !uncheckedChanged && check.reported === before) return;
     batch.push({ record: check, from, to: check.state, firstPass, uncheckedChanged, before });
@@ -271,6 +275,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
 
   return {
     update(checks) {
+      version++;
       const now = clock.now().mono;
       const replaced = new Map<string, Running[]>();
       for (const [key, check] of running)
@@ -300,6 +305,7 @@ export function createEngine(options: EngineOptions): CheckEngine {
     },
     get: (key) => running.get(key),
     records: () => running.values(),
+    version: () => version,
     lagMs: () => lag,
     stop() {
       wheel.stop();

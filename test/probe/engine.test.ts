@@ -472,6 +472,34 @@ describe("what servers report of their weight", () => {
     assert.deepEqual(engine.get(spec.key)!.reported, { factor: 0.5, hold: "drain" });
   });
 
+  test("has a version that stands still while nothing changes, and moves with every state, row of failures, report and update", async () => {
+    const { clock, servers, engine, run } = laboratory();
+    const spec = checkSpec({ interval: 1_000 });
+    run([spec]);
+    await clock.advance(1_500);
+    let last = engine.version();
+    const moved = async (ms: number): Promise<boolean> => {
+      await clock.advance(ms);
+      const before = last;
+      last = engine.version();
+      return last !== before;
+    };
+    assert.equal(await moved(30_000), false, "only passes");
+    servers.answer(A, "fail");
+    const state = engine.get(spec.key)!.state;
+    assert.equal(await moved(1_100), true, "a first failure");
+    assert.notEqual(engine.get(spec.key)!.state, state);
+    assert.equal(await moved(10_000), true, "down");
+    assert.equal(await moved(30_000), false, "down for the same reason");
+    servers.answer(A, "pass");
+    assert.equal(await moved(30_000), true, "up again");
+    servers.answer(A, says({ factor: 0.5 }));
+    assert.equal(await moved(3_000), true, "a report");
+    assert.equal(await moved(30_000), false, "the same report");
+    run([spec]);
+    assert.equal(await moved(0), true, "an update");
+  });
+
   test("survives what cannot be asked, being down, and other timings; not another question", async () => {
     const { clock, servers, engine, run } = laboratory();
     run([checkSpec()]);
