@@ -1,5 +1,6 @@
 // CPU time for a check: `director run` against keepalived, HAProxy and a bare loop in C, side by side on one machine.
 //   npm run bench              the whole, about 20 minutes; `--rounds 3` gives medians of three
+//   npm run bench -- --only udp/10000,https     parts of it, into results of their own
 //   npm run bench -- --quick   TCP, HTTP and UDP with 1,000 servers, under two minutes
 // Prints a table, and writes it with a plot to bench/results/. Ratios are of one run's medians; absolutes depend on the machine.
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -27,7 +28,8 @@ const pace: Pace = {
   ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }),
 };
 const plans: readonly Plan[] = (values.quick ? quickPlans() : wholePlans()).filter(
-  ({ way, servers }) => values.only === undefined || `${way}/${servers}`.startsWith(values.only),
+  ({ way, servers }) =>
+    values.only === undefined || values.only.split(",").some((part) => `${way}/${servers}/`.startsWith(`${part}/`)),
 );
 
 function quickPlans(): readonly Plan[] {
@@ -125,7 +127,7 @@ const about = {
 };
 const folder = join(import.meta.dirname, "results");
 mkdirSync(folder, { recursive: true });
-const name = values.quick ? "probing-quick" : "probing";
+const name = values.only === undefined ? (values.quick ? "probing-quick" : "probing") : "probing-part";
 writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ about, measured }, undefined, 2)}\n`);
 const medians = plans.flatMap((plan) => ALL.flatMap((subject) => middle(subject, plan) ?? []));
 writeFileSync(join(folder, `${name}.svg`), plot(medians, about.date));

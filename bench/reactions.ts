@@ -58,7 +58,10 @@ async function reactions(servers: number): Promise<void> {
   const began = performance.now();
   const daemon = start([director, "run", "-c", file], { cpu: 1, env });
   try {
-    while ((await target.ask<TargetStats>("stats")).served < servers) await sleep(5);
+    while ((await target.ask<TargetStats>("stats")).served < servers) {
+      if (!daemon.alive()) throw new Error(`director ended; its file is ${file}`);
+      await sleep(5);
+    }
     say(`  start: every server asked after ${Math.round(performance.now() - began)} ms`);
     const client = createClient({
       clock: systemClock,

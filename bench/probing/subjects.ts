@@ -130,7 +130,7 @@ export function directorConf(setup: Setup, stub: string): string {
     `state: { directory: ${folder}/state }`,
     `control: { socket: ${folder}/control.sock }`,
     "log: { format: json }",
-    ...(metrics === undefined ? [] : [`http: { listen: "127.0.0.1:${metrics}" }`]),
+    ...(metrics === undefined ? [] : [`http: { listen: ["127.0.0.1:${metrics}"] }`]),
     `defaults: { check: { ${check}, interval: ${periodMs}ms, timeout: ${periodMs}ms, fast_interval: ${Math.min(periodMs, 1000)}ms, down_interval: ${periodMs}ms } }`,
     "services:",
     ...Array.from({ length: sharedBy }, () => pools(servers))
