@@ -108,7 +108,6 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "node:events": ["cli"],
   "node:readline": ["cli/terminal.ts"],
   "node:timers/promises": ["cli/metrics.ts"],
-  "node:v8": ["runtime/heap.ts"],
   "node:perf_hooks": ["runtime/process-numbers.ts"],
 };
 

@@ -43,7 +43,6 @@ import { fileStore } from "../state/store.ts";
 import { loadFilesAside } from "./config-aside.ts";
 import type { LoadedFiles } from "./config-file.ts";
 import { counted } from "./counted.ts";
-import { adjustHeap } from "./heap.ts";
 import { createTallies } from "./metrics.ts";
 import { statusPage } from "./page.ts";
 import { planner } from "./planning.ts";
@@ -254,7 +253,6 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
     const fixed = needRestart(initial, config);
     files = next;
     hooks.use(config.hooks);
-    adjustHeap(config);
     await director.reload(config);
     tallies?.keep(director.config());
     if (config.log.level !== old.log.level) log.level = config.log.level;
@@ -291,7 +289,6 @@ async function serve(file: string, first: LoadedFiles, initial: Config, memory: 
   const doors: Listening[] = [];
   const signals = catchSignals();
   signals.onReload(() => void reload(false));
-  adjustHeap(initial);
   await director.load();
   try {
     const api = apiHandler(context);

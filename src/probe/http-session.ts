@@ -6,7 +6,7 @@ import type { Millis } from "../model/time.ts";
 import type { Connector } from "./connector.ts";
 import type { Phase } from "./outcome.ts";
 import { sayGoodbye } from "./tcp-connect.ts";
-import { Client, errors } from "./undici.ts";
+import { Client, errors, neverTooOld } from "./undici.ts";
 
 /** What happens to a request. None of it within `ask` itself, and nothing at all once the session is discarded. */
 export interface SessionEvents {
@@ -52,6 +52,11 @@ export interface Session {
 /** Ends a connection without cost: undici builds an error with a stack, and asks the kernel for both addresses, where a socket closes without one. */
 const OVER = new errors.InformationalError("the probe is over");
 
+/** undici's list of a kept connection's fields is older than they are; what an old object holds V8 collects as late as that. */
+function forget(list: unknown): void {
+  if (Array.isArray(list)) list.length = 0;
+}
+
 export function createSession(
   origin: string,
   { method, path, host, headers, body }: HttpRequest,
@@ -86,9 +91,9 @@ export function createSession(
     // The deadline is the engine's; undici's timers are coarse.
     headersTimeout: 0,
     bodyTimeout: 0,
-    // The longest a timer can be: a kept connection is the server's to close, or ends before a `Keep-Alive: timeout` it has announced.
     keepAliveTimeout: 0x7fffffff,
   });
+  neverTooOld(client);
 
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart() {
@@ -97,7 +102,8 @@ export function createSession(
     onResponseStarted() {
       if (!discarded) events.phase("reading the headers");
     },
-    onResponseStart(_controller, status, fields) {
+    onResponseStart(controller, status, fields) {
+      forget(controller.rawHeaders);
       if (discarded || status < 200) return;
       events.phase("reading the body");
       events.status(status, fields);

@@ -4,6 +4,9 @@ import type { Clock } from "../runtime/clock.ts";
 /** Everything due within one tick starts together: a wake-up costs more than a check, and a timer each three times as much. */
 export const TICK_MS = 10;
 const SLOTS = 1024;
+/** So many are looked at in one go; then what has come in has its turn. After a hold-up everything at once would have thousands under way together: none
+ *  of them ends before all have begun, and all outlive V8's nursery. 10,000 servers over HTTP with a connection each never caught up. */
+const PORTION = 200;
 
 /** A place in a ring; a ring without members is its own neighbour. */
 interface Place {
@@ -48,13 +51,13 @@ function leave({ previous, next }: Place): void {
   next.previous = previous;
 }
 
-/** Makes all of one ring members of another, empty one. */
+/** Makes all of one ring the last members of another. */
 function moveAll(from: Place, to: Place): void {
   if (from.next === from) return;
-  to.next = from.next;
+  to.previous.next = from.next;
+  from.next.previous = to.previous;
+  from.previous.next = to;
   to.previous = from.previous;
-  to.next.previous = to;
-  to.previous.next = to;
   from.previous = from;
   from.next = from;
 }
@@ -67,7 +70,7 @@ export function createWheel<T extends WheelItem>(
   onTick: (now: MonotonicMs) => void,
 ): Wheel<T> {
   const slots: readonly Place[] = Array.from({ length: SLOTS }, emptyRing);
-  /** The slot that is being looked at; what is put into it meanwhile belongs to a later round. */
+  /** Whose time has come. */
   const visited = emptyRing();
   let done = Math.floor(clock.now().mono / TICK_MS);
   let wakeTick = Number.POSITIVE_INFINITY;
@@ -89,17 +92,17 @@ export function createWheel<T extends WheelItem>(
     const from = Math.max(done + 1, present - SLOTS + 1);
     // Set first: what onDue schedules must land behind the slots of this turn.
     done = Math.max(done, present);
-    for (let tick = from; tick <= present; tick++) visit(slots[tick % SLOTS]!, present, now);
+    for (let tick = from; tick <= present; tick++) moveAll(slots[tick % SLOTS]!, visited);
+    visit(present, now);
     onTick(now);
     if (running) sleep(present);
   }
 
-  function visit(slot: Place, present: number, now: MonotonicMs): void {
-    moveAll(slot, visited);
-    while (visited.next !== visited) {
+  function visit(present: number, now: MonotonicMs): void {
+    for (let looks = 0; looks < PORTION && visited.next !== visited; looks++) {
       const item = visited.next as T;
       leave(item);
-      if (item.tick > present) enter(slot, item);
+      if (item.tick > present) enter(slots[item.tick % SLOTS]!, item);
       else {
         item.tick = -1;
         onDue(item, now);
@@ -108,6 +111,10 @@ export function createWheel<T extends WheelItem>(
   }
 
   function sleep(present: number): void {
+    if (visited.next !== visited) {
+      arm(present);
+      return;
+    }
     for (let ahead = 1; ahead <= SLOTS; ahead++) {
       const slot = slots[(present + ahead) % SLOTS]!;
       if (slot.next === slot) continue;
