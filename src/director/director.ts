@@ -5,9 +5,10 @@ import type { Config } from "../model/config.ts";
 import type { CheckSpec, ProbeOutcome, ProbeType, Report } from "../model/probe.ts";
 import { err, ok, type Result } from "../model/result.ts";
 import { type RealServer, type Service, type ServiceKey, serviceKey } from "../model/service.ts";
+import { inTurns } from "../model/steps.ts";
 import { type EpochMs, formatDuration, type Millis, type MonotonicMs } from "../model/time.ts";
 import { decide, isReady, type Memory, rampOf } from "../policy/decide.ts";
-import { type Desired, desired } from "../policy/desired.ts";
+import { type Desired, type DesiredInput, desired, desiring } from "../policy/desired.ts";
 import { type Drain, isActive } from "../policy/drain.ts";
 import { recovered } from "../policy/drain-machine.ts";
 import { freezeOf, frozenBy, inForce } from "../policy/freeze.ts";
@@ -143,13 +144,13 @@ export function createDirector(options: DirectorOptions) {
   });
   const verdict = (service: Service, server: RealServer) => flaps.verdict(service, server);
   // Where it cannot be read the kernel's own default counts.
-  const want: Want = (given) =>
-    desired({
-      ...given,
-      expireQuiescentTemplate: options.sysctl("expire_quiescent_template") === 1,
-      now: clock.now().mono,
-      before: decisionOf,
-    });
+  const whole = (given: Parameters<Want>[0]): DesiredInput => ({
+    ...given,
+    expireQuiescentTemplate: options.sysctl("expire_quiescent_template") === 1,
+    now: clock.now().mono,
+    before: decisionOf,
+  });
+  const want: Want = (given) => desired(whole(given));
   const decisionOf = predecessors(() => reconciler.view().desired?.services);
   const memoryOf = (service: Service): Memory => {
     const last = decisionOf(service);
@@ -174,7 +175,7 @@ export function createDirector(options: DirectorOptions) {
     heartbeat: options.heartbeat,
     settings: () => ({ mode: config.ipvs.mode, drift: config.ipvs.drift, resync: config.ipvs.resync }),
     hooks: {
-      desired: (actual) => want({ config, intent: (service) => intents.of(service), verdict, actual }),
+      desired: wantedNow,
       adopt,
       declare: async (services) => {
         const saved = await intents.change(
@@ -213,6 +214,16 @@ export function createDirector(options: DirectorOptions) {
       ended: options.onPass,
     },
   });
+
+  /** What is worked out while other things go on may be overtaken by a reload; then it is worked out anew. */
+  async function wantedNow(actual: IpvsTable): Promise<Desired> {
+    for (;;) {
+      const present = config;
+      const given = { config: present, intent: (service: Service) => intents.of(service), verdict, actual };
+      const found = await inTurns(desiring(whole(given)), clock);
+      if (config === present) return found;
+    }
+  }
 
   function graceOf(key: ServiceKey): Millis {
     return serviceOf(key)?.removalGrace ?? leavingGraces.get(key) ?? 600_000;

@@ -51,7 +51,7 @@ export type Watched = readonly {
 
 export interface ReconcileHooks {
   /** The table as it should be, given what the kernel has. */
-  desired(actual: IpvsTable): Desired;
+  desired(actual: IpvsTable): Promise<Desired>;
   /** Called with the first full reading, before anything is wanted of it: adoption. */
   adopt(actual: IpvsTable): Promise<void>;
   /** Services that are about to be written for the first time: to be stored before they are. */
@@ -201,8 +201,8 @@ export function createReconciler({ clock, kernel, settings, heartbeat, hooks }: 
     if (!adopted) await hooks.adopt(actual);
     adopted = true;
     known = actual;
+    wanted = await hooks.desired(actual);
     const now = clock.now().mono;
-    wanted = hooks.desired(actual);
     const desired = wanted.table;
     const managing = settings().mode === "manage";
     const before = hooks.owned();

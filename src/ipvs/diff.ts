@@ -2,6 +2,15 @@ import type { ServiceKey } from "../model/service.ts";
 import { sameDestination, sameOptions } from "./equal.ts";
 import type { Destination, IpvsChange, IpvsTable, ServiceEntry } from "./table.ts";
 
+/** What a wanted entry was last found to be equal to: tables are compared every few seconds, and nearly all of their entries are those of the time
+ *  before. */
+const equals = new WeakMap<ServiceEntry, ServiceEntry>();
+
+/** Whether that has been found already; false says nothing. */
+export function knownEqual(wanted: ServiceEntry, actual: ServiceEntry): boolean {
+  return wanted === actual || equals.get(wanted) === actual;
+}
+
 /** The steps that turn `actual` into `desired`, in an order in which no service that has weight before and after is ever without:
  *  services first, then everything that gives weight, then what takes it, deletions last.
  *
@@ -17,9 +26,11 @@ export function diff(desired: IpvsTable, actual: IpvsTable, owned: ReadonlySet<S
   const steps: Steps = { addService: [], editService: [], give: [], take: [], deleteServer: [], deleteService: [] };
   for (const [service, entry] of desired) {
     const was = actual.get(service);
+    if (was !== undefined && knownEqual(entry, was)) continue;
     if (was === undefined) steps.addService.push({ op: "add-service", service, entry });
     else if (!sameOptions(entry, was)) steps.editService.push({ op: "edit-service", service, entry, was });
-    compareDestinations(service, entry, was, steps);
+    const same = compareDestinations(service, entry, was, steps);
+    if (was !== undefined && same && sameOptions(entry, was)) equals.set(entry, was);
   }
   for (const service of owned) {
     const was = actual.get(service);
@@ -37,17 +48,27 @@ interface Steps {
   readonly deleteService: IpvsChange[];
 }
 
-function compareDestinations(service: ServiceKey, want: ServiceEntry, have: ServiceEntry | undefined, steps: Steps) {
+/** @returns whether there is nothing to do */
+function compareDestinations(
+  service: ServiceKey,
+  want: ServiceEntry,
+  have: ServiceEntry | undefined,
+  steps: Steps,
+): boolean {
   const { frontend } = want;
+  let same = have !== undefined && have.destinations.size === want.destinations.size;
   for (const [key, destination] of want.destinations) {
     const was = have?.destinations.get(key);
     const into = gives(destination, was) ? steps.give : steps.take;
+    if (was !== undefined && sameDestination(destination, was)) continue;
+    same = false;
     if (was === undefined) into.push({ op: "add-server", service, frontend, destination });
-    else if (!sameDestination(destination, was)) into.push({ op: "edit-server", service, frontend, destination, was });
+    else into.push({ op: "edit-server", service, frontend, destination, was });
   }
-  if (have === undefined) return;
+  if (have === undefined || same) return same;
   for (const [key, was] of have.destinations)
     if (!want.destinations.has(key)) steps.deleteServer.push({ op: "delete-server", service, frontend, was });
+  return false;
 }
 
 /** An unchanged weight above 0 counts as given: it takes nothing from anybody. */

@@ -7,6 +7,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from "../model/service.ts";
+import { atOnce, type Steps } from "../model/steps.ts";
 import type { Destination, EntryPersistence, IpvsTable, ServiceEntry } from "./table.ts";
 import { addressFrontend, markFrontend, readCount, readEndpoint, type Words, wordsOf } from "./words.ts";
 
@@ -21,6 +22,11 @@ export interface Listing {
 /** Reads the output of `ipvsadm -Sn` (1.31). Marks from 2147483648 up, printed as negative numbers, come out right; limits on connections
  *  (`-x`, `-y`) are never in it (stats.ts reads them). */
 export function parseListing(text: string): Listing {
+  return atOnce(readListing(text));
+}
+
+/** The same in steps of one service. */
+export function* readListing(text: string): Steps<Listing> {
   const table = new Map<ServiceKey, ServiceEntry>();
   const destinations = new Map<ServiceKey, Map<DestinationKey, Destination>>();
   const unreadable: string[] = [];
@@ -32,6 +38,7 @@ export function parseListing(text: string): Listing {
     const key = frontend && serviceKey(frontend);
     let known = false;
     if (command === "-A" && frontend && key) {
+      yield;
       const own = new Map<DestinationKey, Destination>();
       const service = readService(frontend, words);
       table.set(key, { ...service.entry, destinations: own });

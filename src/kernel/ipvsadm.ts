@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { parseConnections } from "../ipvs/connections.ts";
-import { parseListing } from "../ipvs/listing.ts";
-import { parseProc } from "../ipvs/proc.ts";
+import { readListing } from "../ipvs/listing.ts";
+import { createProcReader } from "../ipvs/proc.ts";
 import { ruleLine } from "../ipvs/rules.ts";
 import { parseRates, parseStats, parseTemplates, parseThresholds, withThresholds } from "../ipvs/stats.ts";
 import type { IpvsChange, IpvsTable } from "../ipvs/table.ts";
 import { assertNever } from "../model/result.ts";
+import { inTurns } from "../model/steps.ts";
 import type { Millis } from "../model/time.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { CommandError, type CommandResult, runCommand } from "../runtime/run-command.ts";
@@ -31,10 +32,11 @@ export type CommandEnd = "ok" | "refused" | "failed";
 /** The kernel's table, by way of ipvsadm. Needs CAP_NET_ADMIN, but for a `glance` that misses nothing it knows. */
 export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
   const { procFile = "/proc/net/ip_vs", onUnreadable = () => {} } = options;
+  const readGlance = createProcReader();
   let unreadable = "";
 
   async function read(signal: AbortSignal): Promise<IpvsTable> {
-    const listing = parseListing(await askIpvsadm(options, ["-Sn"], signal));
+    const listing = await inTurns(readListing(await askIpvsadm(options, ["-Sn"], signal)), systemClock);
     const lines = listing.unreadable.join("\n");
     if (lines !== unreadable) onUnreadable(listing.unreadable);
     unreadable = lines;
@@ -55,7 +57,7 @@ export function ipvsadmTable(options: IpvsadmOptions): KernelTable {
   return {
     read,
     async glance(known, signal) {
-      const glance = parseProc(await readProc(procFile, signal), known);
+      const glance = await inTurns(readGlance(await readProc(procFile, signal), known), systemClock);
       // Where another network namespace has services too, the kernel leaves some of ours out of that file once it is longer than a page (Linux 6.1,
       // ip_vs_info_seq_next counts those of all namespaces). Whether one is really gone only the whole listing tells.
       const complete = [...known.keys()].every((service) => glance.has(service));

@@ -1,3 +1,4 @@
+import { knownEqual } from "../ipvs/diff.ts";
 import type { Destination, Glance, IpvsTable, ServiceEntry, Stats } from "../ipvs/table.ts";
 import type { DestinationKey, Frontend, ServiceKey } from "../model/service.ts";
 import { later, type Millis, type MonotonicMs } from "../model/time.ts";
@@ -93,7 +94,7 @@ export function withLeaving(input: LeavingInput): LeavingResult {
   let lookAgainAt: MonotonicMs | undefined;
   for (const [service, entry] of actual) {
     const wanted = desired.get(service);
-    if (!wanted && !owned.has(service)) continue;
+    if (wanted ? knownEqual(wanted, entry) : !owned.has(service)) continue;
     const kept = new Map<DestinationKey, Destination>();
     for (const [key, destination] of entry.destinations) {
       if (wanted?.destinations.has(key) || input.takenOut(service, key)) continue;

@@ -36,6 +36,8 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
   let waited = 0;
   let status = 0;
   let fields = NO_FIELDS;
+  /** It is told already, and the rest of its reply still comes. */
+  let unfinished = false;
   let received = 0;
   let chunks: Buffer[] = [];
 
@@ -56,6 +58,7 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
   }
 
   function discard(): void {
+    unfinished = false;
     session?.discard();
     session = undefined;
   }
@@ -73,15 +76,19 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
         status = code;
         fields = head;
         const failure = judge.status(code, head);
-        if (failure !== undefined) settle(failure, false);
+        if (failure === undefined) return;
+        // The connection is as good as before, and a new one dear when all servers fail at once.
+        unfinished = true;
+        settle(failure, true);
       },
       data,
       trailers(tail) {
         fields = { ...fields, ...tail };
       },
       end() {
+        unfinished = false;
         if (!requests.reuse) session?.hangUp();
-        settle(judge.body(status, body(), true, fields), true);
+        if (waiting) settle(judge.body(status, body(), true, fields), true);
       },
       error,
     });
@@ -90,6 +97,10 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
 
   function data(chunk: Buffer): void {
     received += chunk.length;
+    if (unfinished) {
+      if (received > maxBody) process.nextTick(discard);
+      return;
+    }
     if (judge.needsBody) chunks.push(chunk);
     if (received > maxBody) settle(judge.body(status, body(), false, fields), false);
   }
@@ -99,6 +110,10 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
   }
 
   function error(cause: Error): void {
+    if (unfinished) {
+      process.nextTick(discard);
+      return;
+    }
     // A kept connection that the server has closed meanwhile says nothing about the server: asked once more, over a new one,
     // which is none that was kept.
     const unanswered = phase === "while connecting" || phase === "waiting for the reply";
@@ -117,6 +132,7 @@ export function openRequests(target: ProbeTarget, requests: Requests): Prober {
       if (done !== undefined) throw new Error(`${requests.name} probe started while one is in flight`);
       done = tell;
       waiting = true;
+      if (unfinished) discard();
       phase = "while connecting";
       waited = 0;
       received = 0;
