@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "type kernel",
     "type state",
     "type runtime",
+    "runtime/in-turns.ts",
     "type control/shapes.ts",
   ],
   control: ["model", "type ipvs", "policy", "director", "state/intent.ts", "type runtime"],
