@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseListing } from "../../src/ipvs/listing.ts";
-import { parseProc } from "../../src/ipvs/proc.ts";
+import { createProcReader, parseProc } from "../../src/ipvs/proc.ts";
 import type { Glance, IpvsTable } from "../../src/ipvs/table.ts";
 import { parseAddress } from "../../src/model/address.ts";
+import { atOnce } from "../../src/model/steps.ts";
 import { table } from "./random-table.ts";
 import { renderProc } from "./render.ts";
 
@@ -199,4 +200,38 @@ UDP  0A000001:0035 rr
     "udp:10.0.0.1:53 rr",
   ]);
   assert.equal(parseProc("", new Map()).size, 0);
+});
+
+describe("read again and again", () => {
+  const first = "TCP  0A000001:0050 wrr \n  -> 0A010001:0050      Masq    1      0          0         \n";
+  const second = "UDP  0A000001:0035 rr \n  -> 0A010002:0035      Masq    1      0          0         \n";
+  const more = "  -> 0A010003:0050      Masq    1      0          0         \n";
+
+  test("a service shown with the same words is the same object, wherever it stands; any other is read anew", () => {
+    const read = createProcReader();
+    const glance = (text: string) => atOnce(read(`${HEADER}${text}`, new Map()));
+    const [tcp, udp] = [...glance(first + second).values()];
+    const [again, changed] = [...glance(first + second.replace("1      0 ", "1      7 ")).values()];
+    assert.equal(again, tcp);
+    assert.equal(changed?.destinations.values().next().value?.active, 7);
+    assert.notEqual(changed, udp);
+    assert.equal([...glance(second + first).values()][1], tcp);
+    assert.equal([...glance(first + more).values()][0]?.destinations.size, 2);
+    assert.equal([...glance(first).values()][0]?.destinations.size, 1);
+    assert.equal(glance("").size, 0);
+  });
+
+  test("says what a first reading would say, whatever came before", () => {
+    const read = createProcReader();
+    let texts = 0;
+    fc.assert(
+      fc.property(table, fc.nat(3), (wanted, busy) => {
+        const text = `${HEADER}${renderProc(wanted, (i) => [i % (busy + 1), busy])}`;
+        texts++;
+        assert.deepEqual(lines(atOnce(read(text, wanted))), lines(parseProc(text, wanted)));
+        assert.deepEqual(lines(atOnce(read(text, wanted))), lines(parseProc(text, wanted)));
+      }),
+    );
+    assert.ok(texts >= 100);
+  });
 });

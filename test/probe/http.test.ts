@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { httpProbe } from "../../src/probe/http.ts";
@@ -348,6 +349,47 @@ describe("connections", () => {
     for (let i = 0; i < 20; i++) assert.equal(line(await probe(prober, 2000)), "pass: status 200");
     prober.close();
     assert.equal(server.seen(), 1);
+  });
+
+  test("reuse_connection keeps it through failing replies that are whole, and lets go of one whose rest is still owed", async () => {
+    let answer = http("503 Service Unavailable", "down");
+    await using server = await tcpServer((socket) => {
+      socket.on("data", () => socket.write(answer));
+    });
+    const prober = open(httpProbe, target(server.port), { reuse_connection: "true" });
+    for (let i = 0; i < 5; i++) assert.match(line(await probe(prober, 2000)), /^fail: status 503/);
+    answer = ok;
+    assert.equal(line(await probe(prober, 2000)), "pass: status 200");
+    assert.equal(server.seen(), 1);
+    answer = "HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nthe rest never comes";
+    assert.match(line(await probe(prober, 2000)), /^fail: status 500/);
+    answer = ok;
+    assert.equal(line(await probe(prober, 2000)), "pass: status 200");
+    assert.equal(server.seen(), 2);
+    prober.close();
+  });
+
+  test("the rest of a failing reply is read as far as a body is, and no further", async () => {
+    let ended = false;
+    await using server = await tcpServer((socket) => {
+      socket.on("data", () => socket.write("HTTP/1.1 500 Oops\r\nContent-Length: 1000000\r\n\r\n"));
+      const timer = setInterval(() => socket.write("x".repeat(100)), 2);
+      socket.on("close", () => {
+        clearInterval(timer);
+        ended = true;
+      });
+    });
+    const prober = open(httpProbe, target(server.port), { max_body: "1KiB" });
+    assert.match(line(await probe(prober, 2000)), /^fail: status 500/);
+    for (let waited = 0; !ended && waited < 5_000; waited += 10)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.ok(ended, "the connection still stands");
+    prober.close();
+  });
+
+  test("undici's connections share one getter: the reason is in src/probe/undici.ts", () => {
+    const source = createRequire(import.meta.url)("undici/lib/dispatcher/client-h1.js").toString();
+    assert.match(source, /__proto__: sharedByAllConnections/);
   });
 
   const closings: readonly (readonly [string, (socket: Socket) => void])[] = [

@@ -132,6 +132,35 @@ describe("the timing wheel", () => {
     assert.equal(clock.armed(), 0, "a stopped wheel was set going");
   });
 
+  test("after a hold-up what is due comes in portions, each thing once, and others have their turn between them", async () => {
+    const clock = fakeClock();
+    const { calls, ticks, schedule, item } = recorded(clock);
+    for (let i = 0; i < 1_000; i++) schedule(item(`${i}`), (i % 50) * TICK_MS);
+    await clock.block(1_000);
+    await clock.advance(TICK_MS);
+    assert.equal(calls.length, 1_000);
+    assert.equal(new Set(calls.map(([name]) => name)).size, 1_000);
+    // 200 in each.
+    assert.equal(ticks.length, 5);
+  });
+
+  test("an item that waits for its portion can be taken back, or be put off", async () => {
+    const clock = fakeClock();
+    const { wheel, calls, schedule, item } = recorded(clock);
+    const late = [item("cancelled"), item("moved")] as const;
+    for (let i = 0; i < 300; i++) schedule(item(`${i}`), 10);
+    for (const each of late) schedule(each, 10);
+    await clock.block(20);
+    assert.ok(calls.length < 300, "all at once");
+    wheel.cancel(late[0]);
+    schedule(late[1], 500);
+    await clock.advance(400);
+    assert.equal(calls.length, 300);
+    await clock.advance(200);
+    assert.equal(calls.at(-1)![0], "moved");
+    assert.equal(calls.length, 301);
+  });
+
   test("after a block of half a minute each item is called once, none twice", async () => {
     const clock = fakeClock();
     const { calls, schedule, item } = recorded(clock);
