@@ -27,10 +27,11 @@ export function diff(desired: IpvsTable, actual: IpvsTable, owned: ReadonlySet<S
   for (const [service, entry] of desired) {
     const was = actual.get(service);
     if (was !== undefined && knownEqual(entry, was)) continue;
+    const sameService = was !== undefined && sameOptions(entry, was);
     if (was === undefined) steps.addService.push({ op: "add-service", service, entry });
-    else if (!sameOptions(entry, was)) steps.editService.push({ op: "edit-service", service, entry, was });
-    const same = compareDestinations(service, entry, was, steps);
-    if (was !== undefined && same && sameOptions(entry, was)) equals.set(entry, was);
+    else if (!sameService) steps.editService.push({ op: "edit-service", service, entry, was });
+    const sameServers = compareDestinations(service, entry, was, steps);
+    if (sameService && sameServers) equals.set(entry, was);
   }
   for (const service of owned) {
     const was = actual.get(service);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { atOnce, type Steps } from "../../src/model/steps.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { inTurns } from "../../src/runtime/in-turns.ts";
+import { fakeClock } from "../support/fake-clock.ts";
 
 function* counted(steps: number, busyMs: number): Steps<number> {
   for (let i = 0; i < steps; i++) {
@@ -25,7 +26,7 @@ test("long work lets others have their turn, and comes to the same", async () =>
 test("short work is done at once", async () => {
   let turns = 0;
   const others = setImmediate(() => turns++);
-  assert.equal(await inTurns(counted(100, 0), systemClock), 100);
+  assert.equal(await inTurns(counted(100, 0), fakeClock()), 100);
   assert.equal(turns, 0);
   clearImmediate(others);
 });
