@@ -180,6 +180,29 @@ describe("laws of diff, over random tables", () => {
   });
 });
 
+test("what was equal once is found changed as soon as either side has changed, and equal again after that", () => {
+  const wanted = web("10.0.0.1:80 -m -w 5", "10.0.0.2:80 -m -w 5");
+  const same = web("10.0.0.1:80 -m -w 5", "10.0.0.2:80 -m -w 5");
+  const lines = (desired: IpvsTable, actual: IpvsTable) => diff(desired, actual, new Set(desired.keys())).map(ruleLine);
+  for (let i = 0; i < 2; i++) {
+    assert.deepEqual(lines(wanted, same), []);
+    assert.equal(lines(wanted, web("10.0.0.1:80 -m -w 5", "10.0.0.2:80 -m -w 6")).length, 1);
+    assert.equal(lines(wanted, web("10.0.0.1:80 -m -w 5")).length, 1);
+    assert.equal(lines(wanted, web("10.0.0.1:80 -m -w 5", "10.0.0.2:80 -m -w 5", "10.0.0.3:80 -m -w 0")).length, 1);
+    assert.equal(
+      lines(
+        wanted,
+        tableFrom(
+          `${WEB} -p 300`,
+          "-a -t 192.0.2.10:80 -r 10.0.0.1:80 -m -w 5",
+          "-a -t 192.0.2.10:80 -r 10.0.0.2:80 -m -w 5",
+        ),
+      ).length,
+      1,
+    );
+  }
+});
+
 function hasWeight(entry: ServiceEntry | undefined): boolean {
   return [...(entry?.destinations.values() ?? [])].some(({ weight }) => weight > 0);
 }
